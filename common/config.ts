@@ -1,0 +1,146 @@
+import {
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+} from 'yaml'
+import { z } from 'zod'
+import { PermanentError, reasonOf } from './errors.ts'
+
+/** Aliases a file may expand to; a handful of short lines can otherwise grow to fill the memory. */
+const MAX_ALIASES = 100
+/** A known key is meant when at most this share of its letters has to change. */
+const NEAR_SHARE = 0.4
+
+/** Everything that is wrong with a configuration file, one `file:line:column: key: what` a line. */
+export class ConfigError extends PermanentError {
+  readonly complaints: readonly string[]
+
+  constructor(complaints: readonly string[]) {
+    super('config', complaints.join('\n'))
+    this.complaints = complaints
+  }
+}
+
+/**
+ * Reads YAML text by a schema.
+ * @throws ConfigError with every complaint at once
+ */
+export function readConfig<T>(schema: z.ZodType<T>, text: string, file: string): T {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const complain = (offset: number, path: readonly PropertyKey[], what: string): string => {
+    const { line, col } = lines.linePos(offset)
+    const key = path.length > 0 ? `${path.map(String).join('.')}: ` : ''
+    return `${file}:${Math.max(line, 1)}:${Math.max(col, 1)}: ${key}${what}`
+  }
+  const syntax = [...document.errors, ...document.warnings]
+  if (syntax.length > 0)
+    throw new ConfigError(syntax.map(({ pos, message }) => complain(pos[0], [], message)))
+
+  const result = schema.safeParse(valueOf(document, complain))
+  if (result.success) return result.data
+  throw new ConfigError(
+    result.error.issues.flatMap((issue) => {
+      if (issue.code !== 'unrecognized_keys')
+        return complain(offsetOf(document, issue.path), issue.path, wording(document, issue))
+      const known = knownKeys(schema, issue.path)
+      return issue.keys.map((key) =>
+        complain(offsetOfKey(document, issue.path, key), issue.path, unknownKey(key, known)),
+      )
+    }),
+  )
+}
+
+type Complain = (offset: number, path: readonly PropertyKey[], what: string) => string
+
+function valueOf(document: Document.Parsed, complain: Complain): unknown {
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIASES }) ?? {}
+  } catch (error) {
+    throw new ConfigError([complain(offsetOfDeadAlias(document), [], reasonOf(error))])
+  }
+}
+
+function offsetOfDeadAlias(document: Document.Parsed): number {
+  let offset = 0
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (alias.resolve(document) !== undefined) return undefined
+      offset = alias.range?.[0] ?? 0
+      return visit.BREAK
+    },
+  })
+  return offset
+}
+
+/** The schema's own words, without what the place says already. */
+function wording(document: Document.Parsed, issue: z.core.$ZodIssue): string {
+  const message = issue.message.replace(/^Invalid input: /, '').replace(/, received undefined$/, '')
+  return issue.path.length === 0 || document.hasIn(issue.path) ? message : `missing, ${message}`
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const distances = known.map((other) => [editDistance(key, other), other] as const)
+  const [distance, nearest] = distances.sort(([one], [other]) => one - other)[0] ?? [Infinity, '']
+  const near = distance <= Math.max(key.length, nearest.length) * NEAR_SHARE
+  return `unknown key "${key}"${near ? `, did you mean "${nearest}"?` : ''}`
+}
+
+/** Where the offending value stands; for a missing key, where its parent stands. */
+function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): number {
+  for (let depth = path.length; depth >= 0; depth--) {
+    const node = document.getIn(path.slice(0, depth), true)
+    if (isNode(node) && node.range) return node.range[0]
+  }
+  return 0
+}
+
+function offsetOfKey(document: Document.Parsed, path: readonly PropertyKey[], key: string): number {
+  const parent = path.length === 0 ? document.contents : document.getIn(path, true)
+  const pairs = isMap(parent) ? parent.items : []
+  for (const pair of pairs)
+    if (isPair(pair) && isScalar(pair.key) && String(pair.key.value) === key && pair.key.range)
+      return pair.key.range[0]
+  return offsetOf(document, path)
+}
+
+/** The keys a schema knows at a path; of alternatives, those of all. */
+function knownKeys(schema: unknown, path: readonly PropertyKey[]): string[] {
+  if (schema instanceof z.ZodObject) {
+    const [key, ...rest] = path
+    if (key === undefined) return Object.keys(schema.shape)
+    return knownKeys(schema.shape[String(key)], rest)
+  }
+  if (schema instanceof z.ZodArray) return knownKeys(schema.element, path.slice(1))
+  if (schema instanceof z.ZodRecord) return knownKeys(schema.valueType, path.slice(1))
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((one) => knownKeys(one, path))
+  if (schema instanceof z.ZodPipe) return knownKeys(schema.in, path)
+  if (
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodDefault ||
+    schema instanceof z.ZodPrefault ||
+    schema instanceof z.ZodNullable ||
+    schema instanceof z.ZodReadonly
+  )
+    return knownKeys(schema.unwrap(), path)
+  return []
+}
+
+/** Letters to add, leave out or change to make one word of the other (Levenshtein). */
+function editDistance(one: string, other: string): number {
+  let above = Array.from({ length: other.length + 1 }, (_, column) => column)
+  for (let row = 1; row <= one.length; row++) {
+    const current = [row]
+    for (let column = 1; column <= other.length; column++) {
+      const changed = (above[column - 1] ?? 0) + (one[row - 1] === other[column - 1] ? 0 : 1)
+      current.push(Math.min(changed, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
+    }
+    above = current
+  }
+  return above[other.length] ?? 0
+}

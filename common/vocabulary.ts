@@ -1,0 +1,413 @@
+import type { MeasurementDefinition } from './measurement.ts'
+
+/**
+ * Every measurement Kiestoon speaks, in one table. From it come the types, the collector's validation, the columns of the embedded
+ * store and the vocabulary page of the docs. A field never changes type or unit; a new meaning is a new field.
+ */
+
+const INTERVAL_MS = {
+  type: 'float',
+  unit: 'ms',
+  meaning: 'length of the interval the point covers; it ends at the timestamp',
+} as const
+
+const PATH_TAGS = {
+  from: 'network of the sender, set by the collector from the site file',
+  to: 'network of the receiver, set by the collector',
+  at: 'network where the agent observes, set by the collector; what is judged is the segment from -> at',
+  bearer: 'carrier medium of the judged segment (lan, wan, internet ...), set by the collector',
+  owner: 'party responsible for the judged segment, set by the collector',
+} as const
+
+const RECEPTION = {
+  expected: {
+    type: 'integer',
+    unit: 'packets',
+    meaning: 'packets the sequence numbers say were sent',
+    source: 'RFC 3550 A.3',
+  },
+  received: {
+    type: 'integer',
+    unit: 'packets',
+    meaning: 'packets accepted, duplicates and late ones included',
+    source: 'RFC 3550 A.3',
+  },
+  lost: {
+    type: 'integer',
+    unit: 'packets',
+    meaning: 'expected - received; negative when duplicates outnumber losses',
+    source: 'RFC 3550 A.3',
+  },
+  lost_unique: {
+    type: 'integer',
+    unit: 'packets',
+    meaning:
+      'expected - distinct packets received: a duplicate does not heal a loss; what the 3 % rule judges. Negative in an interval in which a packet came that an earlier interval counted as lost',
+  },
+  loss_ratio: {
+    type: 'float',
+    unit: 'ratio',
+    meaning: 'lost_unique / expected, 0..1; absent when nothing was expected',
+  },
+  duplicates: {
+    type: 'integer',
+    unit: 'packets',
+    meaning: 'packets whose sequence number had already been seen',
+  },
+  reordered: {
+    type: 'integer',
+    unit: 'packets',
+    meaning: 'packets older than the newest that were not duplicates',
+  },
+  jitter_ms: {
+    type: 'float',
+    unit: 'ms',
+    meaning: 'interarrival jitter at the end of the interval',
+    source: 'RFC 3550 A.8',
+  },
+  jitter_max_ms: {
+    type: 'float',
+    unit: 'ms',
+    meaning: 'highest interarrival jitter within the interval',
+    source: 'RFC 3550 A.8',
+  },
+} as const
+
+export const VOCABULARY = {
+  rtp_stream: {
+    meaning: 'one RTP stream over one interval, counted from packets',
+    tags: {
+      ...PATH_TAGS,
+      codec: 'payload name, such as PCMA, or "unknown"',
+      source: 'how the packets came: capture or file',
+    },
+    fields: {
+      interval_ms: INTERVAL_MS,
+      active_ms: {
+        type: 'float',
+        unit: 'ms',
+        meaning: 'time from the first to the last packet of the stream within the interval',
+      },
+      first: { type: 'boolean', meaning: 'the stream was first seen in this interval' },
+      ended: { type: 'boolean', meaning: 'the stream is over: nothing came for the idle time' },
+      src_ip: { type: 'string', meaning: 'sender address' },
+      src_port: { type: 'integer', meaning: 'sender port' },
+      dst_ip: { type: 'string', meaning: 'receiver address' },
+      dst_port: { type: 'integer', meaning: 'receiver port' },
+      ssrc: {
+        type: 'string',
+        meaning: 'synchronisation source, as 0x and 8 hex digits',
+        source: 'RFC 3550 5.1',
+      },
+      payload_type: { type: 'integer', meaning: 'RTP payload type', source: 'RFC 3551 6' },
+      ...RECEPTION,
+      restarts: {
+        type: 'integer',
+        meaning: 'times the sequence numbers jumped by 3000 or more and counting began anew',
+        source: 'RFC 3550 A.1',
+      },
+      rejected: {
+        type: 'integer',
+        unit: 'packets',
+        meaning: 'packets of the stream not counted: first of a large jump',
+        source: 'RFC 3550 A.1',
+      },
+      max_delta_ms: { type: 'float', unit: 'ms', meaning: 'longest time between two arrivals' },
+      octets: { type: 'integer', unit: 'bytes', meaning: 'RTP payload octets received' },
+      dscp: { type: 'integer', meaning: 'DSCP of the newest packet', source: 'RFC 2474' },
+      sensor_drops: {
+        type: 'integer',
+        unit: 'packets',
+        meaning:
+          "packets the tap itself dropped in this interval, over all streams: the sensor's loss, not the network's",
+      },
+    },
+  },
+  rtp_test: {
+    meaning: 'one direction of an active test stream between two agents',
+    tags: {
+      ...PATH_TAGS,
+      target: 'the reflecting agent, as named in the configuration',
+      direction: 'forward (to the target) or return',
+    },
+    fields: {
+      interval_ms: INTERVAL_MS,
+      src_ip: { type: 'string', meaning: 'sender address' },
+      dst_ip: { type: 'string', meaning: 'receiver address' },
+      sent: {
+        type: 'integer',
+        unit: 'packets',
+        meaning: 'packets sent in this direction, where the sender knows',
+      },
+      ...RECEPTION,
+      round_trip_ms: {
+        type: 'float',
+        unit: 'ms',
+        meaning: 'median round trip of the packets that came back; absent when none did',
+      },
+      round_trip_max_ms: { type: 'float', unit: 'ms', meaning: 'longest round trip' },
+      answered: { type: 'boolean', meaning: 'whether anything came back in this interval' },
+      loop_delay_ms: {
+        type: 'float',
+        unit: 'ms',
+        meaning: "longest delay of the tester's own event loop: jitter below it means nothing",
+      },
+      reason: { type: 'string', meaning: 'why nothing came back, where the system says' },
+    },
+  },
+  rtp_reflect: {
+    meaning: "the reflecting end of other agents' test streams, over one interval",
+    tags: { target: 'address it listens on' },
+    fields: {
+      interval_ms: INTERVAL_MS,
+      senders: { type: 'integer', meaning: 'agents with a session' },
+      received: {
+        type: 'integer',
+        unit: 'packets',
+        meaning: 'packets of sessions, duplicates included',
+      },
+      reflected: { type: 'integer', unit: 'packets', meaning: 'packets sent back' },
+      challenged: {
+        type: 'integer',
+        unit: 'packets',
+        meaning: 'first packets answered with a cookie',
+      },
+      ignored: {
+        type: 'integer',
+        unit: 'packets',
+        meaning: 'packets that were not ours, had another key, no valid cookie, or were too old',
+      },
+      limited: {
+        type: 'integer',
+        unit: 'packets',
+        meaning: 'packets counted but not answered: beyond the rate granted',
+      },
+      refused: {
+        type: 'integer',
+        unit: 'packets',
+        meaning: 'packets of agents beyond the number of senders granted',
+      },
+      loop_delay_ms: {
+        type: 'float',
+        unit: 'ms',
+        meaning: "longest delay of the reflector's own event loop",
+      },
+    },
+  },
+  ping: {
+    meaning: 'ICMP echo to one target over one interval',
+    tags: { target: 'host name or address, as configured' },
+    fields: {
+      interval_ms: INTERVAL_MS,
+      sent: { type: 'integer', unit: 'packets', meaning: 'echo requests sent' },
+      received: { type: 'integer', unit: 'packets', meaning: 'echo replies received' },
+      loss_ratio: { type: 'float', unit: 'ratio', meaning: '(sent - received) / sent' },
+      round_trip_min_ms: {
+        type: 'float',
+        unit: 'ms',
+        meaning: 'shortest round trip; absent when nothing came back',
+      },
+      round_trip_p50_ms: { type: 'float', unit: 'ms', meaning: 'median round trip' },
+      round_trip_p95_ms: {
+        type: 'float',
+        unit: 'ms',
+        meaning: '95th percentile of the round trips',
+      },
+      round_trip_max_ms: { type: 'float', unit: 'ms', meaning: 'longest round trip' },
+      reason: { type: 'string', meaning: 'why nothing could be sent or nothing came back' },
+    },
+  },
+  ups: {
+    meaning: 'one uninterruptible power supply',
+    tags: { target: 'name of the UPS, as name@server' },
+    fields: {
+      line: {
+        type: 'string',
+        meaning: 'online, battery, bypass, off or unknown; what feeds the load',
+      },
+      status: {
+        type: 'string',
+        meaning: 'status as the source words it (NUT: ups.status)',
+        source: 'RFC 9271',
+      },
+      low_battery: { type: 'boolean', meaning: 'the UPS says its battery is low' },
+      replace_battery: { type: 'boolean', meaning: 'the UPS asks for a new battery' },
+      overload: { type: 'boolean', meaning: 'load beyond what the UPS can carry' },
+      alarm: { type: 'boolean', meaning: 'the UPS reports an alarm' },
+      forced_shutdown: { type: 'boolean', meaning: 'a shutdown was ordered (FSD)' },
+      calibrating: { type: 'boolean', meaning: 'discharging on purpose to calibrate' },
+      comms_lost: {
+        type: 'boolean',
+        meaning: 'no fresh data: server or driver unreachable, or data stale',
+      },
+      reason: { type: 'string', meaning: 'why the state is unknown' },
+      charge_ratio: { type: 'float', unit: 'ratio', meaning: 'battery charge, 0..1' },
+      runtime_s: {
+        type: 'float',
+        unit: 's',
+        meaning: 'time on battery left, as the UPS estimates it',
+      },
+      load_ratio: { type: 'float', unit: 'ratio', meaning: 'load, 1 = nominal' },
+      load_w: { type: 'float', unit: 'W', meaning: 'real power drawn' },
+      input_v: { type: 'float', unit: 'V', meaning: 'input voltage (of three phases: the lowest)' },
+      output_v: { type: 'float', unit: 'V', meaning: 'output voltage' },
+      battery_v: { type: 'float', unit: 'V', meaning: 'battery voltage' },
+      temperature_c: { type: 'float', unit: 'C', meaning: 'temperature of UPS or battery' },
+      self_test: {
+        type: 'string',
+        meaning: 'result of the last self-test, as the source words it',
+      },
+    },
+  },
+  power_supply: {
+    meaning: "the machine's own mains and battery, where it truly knows",
+    tags: { target: 'name of the supply (mains, BAT0 ...)' },
+    fields: {
+      kind: { type: 'string', meaning: 'mains, battery or ups' },
+      online: { type: 'boolean', meaning: 'mains is present; absent when unknown' },
+      status: { type: 'string', meaning: 'charging, discharging, full ..., or unknown' },
+      charge_ratio: { type: 'float', unit: 'ratio', meaning: 'battery charge, 0..1' },
+      runtime_s: { type: 'float', unit: 's', meaning: 'time left on battery' },
+    },
+  },
+  host: {
+    meaning:
+      'the machine the agent runs on; a point with target = an interface has that interface only',
+    tags: { target: 'network interface, for its own point' },
+    fields: {
+      interval_ms: INTERVAL_MS,
+      load_ratio: { type: 'float', unit: 'ratio', meaning: 'CPU busy over the interval, 0..1' },
+      memory_used_ratio: { type: 'float', unit: 'ratio', meaning: 'memory in use, 0..1' },
+      disk_used_ratio: { type: 'float', unit: 'ratio', meaning: 'fullest local disk, 0..1' },
+      uptime_s: { type: 'float', unit: 's', meaning: 'time since boot' },
+      up: { type: 'boolean', meaning: 'interface operational; absent when unknown' },
+      kind: { type: 'string', meaning: 'wired, wireless, vpn, virtual, loopback or unknown' },
+      speed_mbit: { type: 'float', unit: 'Mbit/s', meaning: 'link speed' },
+      rx_bytes: { type: 'integer', unit: 'bytes', meaning: 'received in the interval' },
+      tx_bytes: { type: 'integer', unit: 'bytes', meaning: 'sent in the interval' },
+      rx_errors: { type: 'integer', unit: 'packets', meaning: 'receive errors in the interval' },
+      tx_errors: { type: 'integer', unit: 'packets', meaning: 'send errors in the interval' },
+      rx_dropped: {
+        type: 'integer',
+        unit: 'packets',
+        meaning: 'dropped on receive in the interval',
+      },
+      tx_dropped: { type: 'integer', unit: 'packets', meaning: 'dropped on send in the interval' },
+      wifi_signal_dbm: { type: 'float', unit: 'dBm', meaning: 'Wi-Fi signal level' },
+    },
+  },
+  agent: {
+    meaning:
+      'the agent itself, over one interval; a point with target = a probe is about that probe only',
+    tags: { target: 'probe, for its own point' },
+    fields: {
+      interval_ms: INTERVAL_MS,
+      version: { type: 'string', meaning: 'version of the agent' },
+      subnets: { type: 'string', meaning: "the machine's own subnets, separated by spaces" },
+      uptime_s: { type: 'float', unit: 's', meaning: 'time since the agent started' },
+      rss_bytes: { type: 'integer', unit: 'bytes', meaning: 'resident memory' },
+      cpu_ratio: {
+        type: 'float',
+        unit: 'ratio',
+        meaning: 'share of one core used over the interval',
+      },
+      loop_delay_ms: {
+        type: 'float',
+        unit: 'ms',
+        meaning: '99th percentile of the event-loop delay',
+      },
+      clock_step_ms: {
+        type: 'float',
+        unit: 'ms',
+        meaning:
+          'wall clock against monotonic clock over the interval: a step or slew of the clock',
+      },
+      spool_points: { type: 'integer', unit: 'points', meaning: 'points waiting in the spool' },
+      spool_bytes: { type: 'integer', unit: 'bytes', meaning: 'size of the spool on disk' },
+      spool_dropped: {
+        type: 'integer',
+        unit: 'points',
+        meaning: 'points lost in the interval because the spool was full or the disk failed',
+      },
+      push_rejected: {
+        type: 'integer',
+        unit: 'points',
+        meaning: 'points a collector refused in the interval',
+      },
+      push_failures: { type: 'integer', meaning: 'pushes that failed in the interval' },
+      runs: { type: 'integer', meaning: 'runs of the probe in the interval' },
+      failures: { type: 'integer', meaning: 'runs of the probe that failed in the interval' },
+      timeouts: { type: 'integer', meaning: 'runs of the probe cut off at their time limit' },
+      skipped: { type: 'integer', meaning: 'runs left out because the one before had not ended' },
+      late_ms: {
+        type: 'float',
+        unit: 'ms',
+        meaning: 'most a run started behind its time: scheduling error',
+      },
+      reason: { type: 'string', meaning: 'why the probe failed last' },
+      sensor_drops: {
+        type: 'integer',
+        unit: 'packets',
+        meaning: 'packets the capture dropped in the interval',
+      },
+      ignored: {
+        type: 'integer',
+        unit: 'packets',
+        meaning: 'captured packets that were not RTP, in the interval',
+      },
+      streams_evicted: {
+        type: 'integer',
+        meaning:
+          'streams dropped in the interval because there were too many, with what had been counted of them in it',
+      },
+    },
+  },
+  path: {
+    meaning:
+      "written by the collector: a path's pooled loss and the verdict on it, one point per judged interval",
+    tags: { ...PATH_TAGS, source: 'what it was judged from: stream, test or report' },
+    fields: {
+      interval_ms: INTERVAL_MS,
+      streams: { type: 'integer', meaning: 'streams in the pool' },
+      streams_over: { type: 'integer', meaning: 'streams over the limit by themselves' },
+      expected: { type: 'integer', unit: 'packets', meaning: 'sum over the streams' },
+      lost_unique: { type: 'integer', unit: 'packets', meaning: 'sum over the streams' },
+      loss_ratio: {
+        type: 'float',
+        unit: 'ratio',
+        meaning: 'lost_unique / expected of the pool; absent when nothing was expected',
+      },
+      jitter_ms: { type: 'float', unit: 'ms', meaning: 'highest jitter among the streams' },
+      round_trip_ms: { type: 'float', unit: 'ms', meaning: 'round trip, of test streams' },
+      limit_ratio: { type: 'float', unit: 'ratio', meaning: 'the limit it was judged by' },
+      verdict: { type: 'string', meaning: 'ok, over, severe, tainted, notice or too-few' },
+      breach: {
+        type: 'integer',
+        meaning:
+          '1 while an alert is firing on the path, else 0; its mean is the share of time in breach',
+      },
+      sensor_drops: {
+        type: 'integer',
+        unit: 'packets',
+        meaning: 'drops of the taps that observed the pool',
+      },
+    },
+  },
+  event: {
+    meaning: 'written by the collector: a change of a breach, for annotations on graphs',
+    tags: {
+      rule: 'the rule',
+      state: 'firing, escalated, resolved or ended',
+      from: 'network of the sender',
+      to: 'network of the receiver',
+      at: 'network where it was observed',
+    },
+    fields: {
+      title: { type: 'string', meaning: 'one line' },
+      text: { type: 'string', meaning: 'the whole message' },
+      object: { type: 'string', meaning: 'what the breach is about' },
+      severity: { type: 'string', meaning: 'notice, warning or critical' },
+      duration_s: { type: 'float', unit: 's', meaning: 'how long the breach lasted' },
+    },
+  },
+} as const satisfies Readonly<Record<string, MeasurementDefinition>>
