@@ -1,0 +1,237 @@
+import { createWriteStream } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Command, InvalidArgumentError } from 'commander'
+import { reasonOf } from '../common/errors.ts'
+import { Calls } from './calls.ts'
+import { Child } from './child.ts'
+import { defaultGateway, mayCapture } from './machine.ts'
+import { play } from './scenario.ts'
+import { storyLine, welcome } from './screen.ts'
+import { tokenFile, writeSite } from './site.ts'
+import { LabUpsd } from './upsd.ts'
+import { WebhookReceiver, type ReceivedAlert } from './webhook-receiver.ts'
+
+const PORT = 8420
+const READY_POLL_MS = 200
+const READY_WITHIN_MS = 20_000
+const SECRET_OCTETS = 24
+const AGENTS = ['gw-hq', 'gw-carrier-b'] as const
+const HIGHEST_PORT = 65_535
+const CALM_S = 40
+const MS_PER_S = 1000
+
+interface Options {
+  readonly port: number
+  readonly capture: boolean
+  readonly gateway: boolean
+  readonly calm: number
+}
+
+const program = new Command('npm start --')
+  .description(
+    'a VoIP site in a box: collector, two agents, simulated phones, carriers and a UPS, all on loopback',
+  )
+  .option('--port <port>', 'where the console listens', portOption, PORT)
+  .option('--no-capture', 'measure by test streams only, as without capture rights')
+  .option('--no-gateway', "do not ping this machine's gateway")
+  .option('--calm <seconds>', 'how long all is well before the first fault', Number, CALM_S)
+  .addHelpText('after', '\nExample: npm start -- --port 9000')
+process.exitCode = await run(program.parse().opts<Options>())
+
+async function run(options: Options): Promise<number> {
+  const ending = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      ending.abort()
+    })
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'kiestoon-lab-'))
+  const children: Child[] = []
+  const closers: (() => void)[] = []
+  try {
+    await runUntil(options, folder, children, closers, ending.signal)
+    return 0
+  } catch (error) {
+    if (ending.signal.aborted) return 0
+    console.error(`kiestoon: ${reasonOf(error)}`)
+    return 1
+  } finally {
+    if (ending.signal.aborted) console.log('\nstopping')
+    await Promise.all(children.map((child) => child.stop()))
+    for (const close of closers) close()
+    await rm(folder, { recursive: true, force: true })
+    console.log('stopped')
+  }
+}
+
+async function runUntil(
+  options: Options,
+  folder: string,
+  children: Child[],
+  closers: (() => void)[],
+  signal: AbortSignal,
+): Promise<void> {
+  const alerts = new EventEmitter()
+  const webhookSecret = secret()
+  const receiver = new WebhookReceiver(webhookSecret, (alert) => {
+    say(alertLine(alert))
+    alerts.emit(alert.title.includes('carrier-b') ? alert.kind : 'other')
+  })
+  closers.push(() => {
+    receiver.close()
+  })
+  const upsd = new LabUpsd([labUps()])
+  closers.push(() => {
+    upsd.close()
+  })
+  const capture = options.capture && (await mayCapture())
+  const gateway = options.gateway ? await defaultGateway() : undefined
+  const files = await writeSite({
+    folder,
+    port: options.port,
+    webhook: await receiver.open(),
+    webhookSecret,
+    testKey: secret(),
+    upsPort: await upsd.open(),
+    capture,
+    gateway,
+  })
+  for (const agent of AGENTS) await createToken(files.collector, folder, agent)
+  const collector = startChild('collector', ['run', '--config', files.collector], folder, children)
+  const consoleUrl = `http://127.0.0.1:${options.port}`
+  await ready(consoleUrl, collector, folder, signal)
+  const calls = new Calls()
+  closers.push(() => {
+    calls.close()
+  })
+  await calls.open(Math.random)
+  const agents = AGENTS.map((agent) =>
+    startChild(agent, ['run', '--config', files.agents[agent]], folder, children),
+  )
+  console.log(welcome({ consoleUrl, folder, capture, gateway, calmS: options.calm }))
+  say('started   the first measurements arrive within 10 s')
+  const died = Promise.race(
+    [collector, ...agents].map(async (child) => {
+      const code = await child.exited
+      if (!signal.aborted)
+        throw new Error(
+          `${child.label} ended by itself (${code ?? 'killed'}); see ${folder}/${child.label}.log`,
+        )
+    }),
+  )
+  const told = async (kind: 'firing' | 'resolved', until: AbortSignal): Promise<void> => {
+    await once(alerts, kind, { signal: until })
+  }
+  await Promise.race([play({ calls, calmMs: options.calm * MS_PER_S, say, told }, signal), died])
+}
+
+function startChild(
+  label: string,
+  args: readonly string[],
+  folder: string,
+  children: Child[],
+): Child {
+  const log = createWriteStream(join(folder, `${label}.log`), { mode: 0o600 })
+  const write = (line: string): void => {
+    log.write(`${line}\n`)
+  }
+  const role = label === 'collector' ? 'collector' : 'agent'
+  const program = new URL(`../${role}/main.js`, import.meta.url)
+  const child = new Child({ label, program, arguments: args, onOutput: write, onLog: write })
+  children.push(child)
+  return child
+}
+
+/** What an administrator does for each agent: kiestoon-collector token create. */
+async function createToken(
+  config: string,
+  folder: string,
+  agent: (typeof AGENTS)[number],
+): Promise<void> {
+  const lines: string[] = []
+  const complaints: string[] = []
+  const child = new Child({
+    label: 'token',
+    program: new URL('../collector/main.js', import.meta.url),
+    arguments: [
+      'token',
+      'create',
+      '--config',
+      config,
+      '--agent',
+      agent,
+      '--site',
+      agent.replace('gw-', ''),
+    ],
+    onOutput: (line) => lines.push(line),
+    onLog: (line) => complaints.push(line),
+  })
+  if ((await child.exited) !== 0) throw new Error(`no token for ${agent}: ${complaints.join(' ')}`)
+  const token = lines.find((line) => line.trim() !== '') ?? ''
+  await writeFile(tokenFile(folder, agent), `${token.trim()}\n`, { mode: 0o600 })
+}
+
+async function ready(
+  url: string,
+  collector: Child,
+  folder: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const ended = new AbortController()
+  void collector.exited.then(() => {
+    ended.abort()
+  })
+  const until = Date.now() + READY_WITHIN_MS
+  while (!ended.signal.aborted && Date.now() < until) {
+    try {
+      if ((await fetch(`${url}/readyz`, { signal })).ok) return
+    } catch {
+      signal.throwIfAborted()
+    }
+    await delay(READY_POLL_MS, undefined, { signal })
+  }
+  await collector.stop()
+  throw new Error(await lastWords(join(folder, 'collector.log')))
+}
+
+/** Why the collector did not come up, in its own words. */
+async function lastWords(file: string): Promise<string> {
+  const text = await readFile(file, 'utf8').catch(() => '')
+  return `the collector did not start:\n${text.trim().split('\n').slice(-5).join('\n')}`
+}
+
+function alertLine({ kind, title, genuine }: ReceivedAlert): string {
+  const proof = genuine ? 'webhook, signature verified' : 'webhook, SIGNATURE WRONG'
+  return `${kind.toUpperCase().padEnd(9)} ${title}   [${proof}]`
+}
+
+function labUps(): ConstructorParameters<typeof LabUpsd>[0][number] {
+  const variables = new Map([
+    ['ups.status', 'OL CHRG'],
+    ['ups.load', '34'],
+    ['battery.charge', '97'],
+    ['battery.runtime', '2410'],
+    ['input.voltage', '231.4'],
+    ['output.voltage', '230.1'],
+  ])
+  return { name: 'ups-1', description: 'Exchange room, rack 3', variables }
+}
+
+function say(text: string): void {
+  console.log(storyLine(new Date(), text))
+}
+
+function secret(): string {
+  return randomBytes(SECRET_OCTETS).toString('hex')
+}
+
+function portOption(text: string): number {
+  const port = Number(text)
+  if (Number.isInteger(port) && port > 0 && port <= HIGHEST_PORT) return port
+  throw new InvalidArgumentError('a port is a number from 1 to 65535')
+}
