@@ -1,0 +1,59 @@
+import type { z } from 'zod'
+import type { Logger } from '../common/log.ts'
+import type { Measurement } from '../common/measurement.ts'
+
+/** The interval a measurement covers: since the probe's last measurement, or since it was opened. */
+export interface Interval {
+  /** Wall-clock end, microseconds since 1970. Points are stamped with it. */
+  readonly endUs: number
+  /** Length by the monotonic clock: a stepped wall clock does not stretch it. */
+  readonly durationMs: number
+}
+
+export interface ProbeContext {
+  readonly log: Logger
+  /** Wall clock, microseconds since 1970. */
+  readonly nowUs: () => number
+  /** For what cannot wait for the interval's end: media stopped, on battery, last gasp. */
+  readonly report: (urgent: readonly Measurement[]) => void
+}
+
+/** Listeners are polled too: they keep state, and measure() returns what happened in the interval since the last call. */
+export interface Probe {
+  open?(signal: AbortSignal): Promise<void>
+  /** Never called while an earlier call is still running. Points need no site and agent tag; the agent adds them. */
+  measure(interval: Interval, signal: AbortSignal): Promise<readonly Measurement[]>
+  close?(): Promise<void>
+}
+
+export interface ProbeDefinition<Options = unknown> {
+  readonly name: string
+  /** One line for --help and the docs. */
+  readonly summary: string
+  readonly options: z.ZodType<Options>
+  readonly create: (options: Options, context: ProbeContext) => Probe
+}
+
+/** A probe that has read its options: what the scheduler runs. */
+export interface ConfiguredProbe {
+  readonly name: string
+  readonly create: (context: ProbeContext) => Probe
+}
+
+/** What the list in probes/index.ts holds: the type of the options stays inside. */
+export interface ProbeKind {
+  readonly name: string
+  readonly summary: string
+  /** Reads the options of one entry of the configuration into a probe ready to be made. */
+  readonly schema: z.ZodType<ConfiguredProbe>
+}
+
+/** Ties options and constructor together, so that nobody outside needs to know the type of the options. */
+export function defineProbe<Options>(definition: ProbeDefinition<Options>): ProbeKind {
+  const { name, summary, options, create } = definition
+  return {
+    name,
+    summary,
+    schema: options.transform((read) => ({ name, create: (context) => create(read, context) })),
+  }
+}

@@ -1,0 +1,11 @@
+import type { ProbeKind } from '../probe.ts'
+
+/** Every probe there is. Only what is configured is loaded: the agent's memory depends on it. */
+export const PROBES: Readonly<Record<string, () => Promise<ProbeKind>>> = {
+  'rtp-capture': async () => (await import('./rtp-capture.ts')).rtpCapture,
+  'rtp-test': async () => (await import('./rtp-test.ts')).rtpTest,
+  'rtp-reflect': async () => (await import('./rtp-reflect.ts')).rtpReflect,
+  ping: async () => (await import('./ping.ts')).ping,
+  host: async () => (await import('./host.ts')).host,
+  'ups-nut': async () => (await import('./ups-nut.ts')).upsNut,
+}

@@ -1,0 +1,486 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { TLSSocket } from 'node:tls'
+import { test } from 'tap'
+import { LineSplitter } from '../../agent/power/line-splitter.ts'
+import { readNutVariables } from '../../agent/power/nut-reading.ts'
+import { quoteWord, splitWords } from '../../agent/power/nut-words.ts'
+import { upsNut } from '../../agent/probes/ups-nut.ts'
+import type { Probe } from '../../agent/probe.ts'
+import { createLogger } from '../../common/log.ts'
+import type { FieldValue } from '../../common/measurement.ts'
+import { listen } from '../support/listen.ts'
+import { startNut } from '../support/nut.ts'
+
+const SIGNAL = new AbortController().signal
+const INTERVAL = { endUs: 1_800_000_000_000_000, durationMs: 10_000 }
+const NUMBERS = ['charge_ratio', 'runtime_s', 'load_ratio', 'load_w', 'input_v', 'output_v']
+
+type Fields = Readonly<Record<string, FieldValue>>
+
+const ON_MAINS = {
+  'ups.status': 'OL CHRG',
+  'ups.load': '34',
+  'battery.charge': '97',
+  'battery.runtime': '2410',
+  'input.voltage': '231.4',
+  'output.voltage': '230.1',
+}
+
+test('a real upsd is read through an outage, a frozen driver and a dead one', async (t) => {
+  const nut = await startNut({
+    exchange: { description: 'Exchange "north" \\ bay 2', values: ON_MAINS },
+    core: { description: 'Core switch', values: ON_MAINS },
+    nodriver: { description: 'driver never started' },
+    three: {
+      description: 'Three phase',
+      values: {
+        'ups.status': 'OL BYPASS OVER ALARM',
+        'input.L1-N.voltage': '229.0',
+        'input.L2-N.voltage': '230.5',
+        'input.L3-N.voltage': '228.1',
+        'output.L1.power.percent': '61',
+        'output.L2.power.percent': '103',
+        'output.L3.power.percent': '58',
+      },
+    },
+  })
+  if (nut === undefined) {
+    t.pass('a real upsd', { skip: 'upsd is missing: apt-get install nut-server' })
+    return
+  }
+  t.teardown(async () => nut.close())
+  const probe = probeOf(nut.port)
+  const unit = async (name: string): Promise<Fields> =>
+    (await measure(probe)).get(`${name}@127.0.0.1:${nut.port}`) ?? {}
+  const become = async (name: string, expected: (fields: Fields) => boolean): Promise<Fields> => {
+    for (;;) {
+      const fields = await unit(name)
+      if (expected(fields)) return fields
+      await delay(100)
+    }
+  }
+  await become('exchange', ({ line }) => line === 'online')
+  await become('core', ({ line }) => line === 'online')
+  const mains = await unit('exchange')
+  t.match(mains, { status: 'OL CHRG', comms_lost: false, low_battery: false })
+  t.match(mains, { charge_ratio: 0.97, runtime_s: 2410, load_ratio: 0.34, input_v: 231.4 })
+  t.match(await unit('nodriver'), {
+    line: 'unknown',
+    comms_lost: true,
+    reason: 'the server says DRIVER-NOT-CONNECTED',
+  })
+  const three = await become('three', ({ line }) => line !== 'unknown')
+  t.match(three, { line: 'bypass', overload: true, alarm: true, input_v: 228.1, load_ratio: 1.03 })
+
+  nut.freeze('core')
+  await nut.set('exchange', { ...ON_MAINS, 'ups.status': 'OB DISCHRG', 'input.voltage': '0.0' })
+  t.match(await become('exchange', ({ line }) => line === 'battery'), {
+    low_battery: false,
+    input_v: 0,
+  })
+  await nut.set('exchange', {
+    ...ON_MAINS,
+    'ups.status': 'OB LB DISCHRG',
+    'battery.charge': '12',
+    'battery.runtime': '90',
+  })
+  const low = await become('exchange', (fields) => fields['low_battery'] === true)
+  t.match(low, { line: 'battery', charge_ratio: 0.12, runtime_s: 90 })
+  await nut.set('exchange', { ...ON_MAINS, 'battery.charge': '15' })
+  t.match(await become('exchange', ({ line }) => line === 'online'), { low_battery: false })
+
+  const stale = await become('core', (fields) => fields['comms_lost'] === true)
+  t.match(stale, { line: 'unknown', reason: 'the server says DATA-STALE' })
+  t.same(numbersOf(stale), [], 'old numbers are not repeated')
+  nut.thaw('core')
+  await become('core', ({ line }) => line === 'online')
+  await nut.kill('core')
+  const dead = await become('core', (fields) => fields['comms_lost'] === true)
+  t.match(dead, { line: 'unknown', reason: 'the server says DRIVER-NOT-CONNECTED' })
+  t.same(numbersOf(dead), [])
+})
+
+test('the line follows from ups.status, and nothing but mains is called online', (t) => {
+  const read = (status: string): object => readNutVariables(new Map([['ups.status', status]]))
+  const unknown = { line: 'unknown', commsLost: true }
+  const table: readonly (readonly [string, object])[] = [
+    ['OL', { line: 'online', commsLost: false }],
+    ['OL TRIM', { line: 'online' }],
+    ['BOOST OL', { line: 'online' }],
+    ['LB OL', { line: 'online', lowBattery: true }],
+    ['OL CHRG RB', { line: 'online', replaceBattery: true }],
+    ['OB DISCHRG', { line: 'battery', lowBattery: false }],
+    ['OB LB', { line: 'battery', lowBattery: true }],
+    ['OB CAL', { line: 'battery', calibrating: true }],
+    ['OL BYPASS', { line: 'bypass' }],
+    ['OL OFF', { line: 'off' }],
+    ['OFF BYPASS', { line: 'off' }],
+    [
+      'FSD OL BYPASS OVER ALARM',
+      { line: 'bypass', forcedShutdown: true, overload: true, alarm: true },
+    ],
+    ['FSD OB LB', { line: 'battery', forcedShutdown: true }],
+    ['OL SOMETHINGNEW', { line: 'online' }],
+    ['CHRG', { line: 'unknown', commsLost: false, reason: 'ups.status says neither OL nor OB' }],
+    ['', unknown],
+    ['  ', unknown],
+    ['WAIT', unknown],
+    ['NOCOMM OL', unknown],
+  ]
+  for (const [status, expected] of table) t.match(read(status), expected, `"${status}"`)
+  t.match(readNutVariables(new Map()), unknown, 'no ups.status at all')
+  t.end()
+})
+
+test('numbers are read strictly: what is not one is absent', (t) => {
+  const read = (name: string, value: string): object =>
+    readNutVariables(
+      new Map([
+        ['ups.status', 'OL'],
+        [name, value],
+      ]),
+    )
+  t.match(read('battery.charge', '097.50'), { chargeRatio: 0.975 })
+  for (const value of [
+    '97,5',
+    '1e2',
+    '',
+    ' 97',
+    '97 %',
+    'NaN',
+    '0x10',
+    '255',
+    '-1',
+    '.5',
+    '1.2.3',
+  ]) {
+    t.match(read('battery.charge', value), { chargeRatio: undefined }, `charge "${value}"`)
+  }
+  t.match(read('battery.runtime', '-1'), { runtimeS: undefined })
+  t.match(read('ups.load', '112'), { loadRatio: 1.12 })
+  t.match(read('ups.temperature', '-4.5'), { temperatureC: -4.5 })
+  t.match(read('ups.test.result', 'Done and passed'), { selfTest: 'Done and passed' })
+  t.end()
+})
+
+test('words are split as the server quotes them', (t) => {
+  t.same(splitWords('UPS steady "Exchange UPS \\"north\\" \\\\ bay 2"'), [
+    'UPS',
+    'steady',
+    'Exchange UPS "north" \\ bay 2',
+  ])
+  t.same(splitWords('VAR a ups.status ""'), ['VAR', 'a', 'ups.status', ''])
+  t.same(splitWords('  a\tb  '), ['a', 'b'])
+  t.same(splitWords(''), [])
+  t.equal(splitWords('VAR a "no end'), undefined)
+  t.equal(splitWords('ends with \\'), undefined)
+  t.equal(splitWords('x'.repeat(513)), undefined)
+  t.equal(splitWords('w '.repeat(33)), undefined)
+  t.equal(quoteWord('a "b" \\c'), '"a \\"b\\" \\\\c"')
+  t.end()
+})
+
+test('lines come out the same wherever the stream is cut', (t) => {
+  const bytes = Buffer.from('BEGIN LIST UPS\r\nUPS é "x"\n\nEND LIST UPS\n')
+  const expected = ['BEGIN LIST UPS', 'UPS é "x"', '', 'END LIST UPS']
+  const wrong = Array.from({ length: bytes.length + 1 }, (_, cut) => {
+    const splitter = new LineSplitter(64)
+    return [
+      ...(splitter.push(bytes.subarray(0, cut)) ?? []),
+      ...(splitter.push(bytes.subarray(cut)) ?? []),
+    ]
+  }).filter((lines) => lines.join('|') !== expected.join('|'))
+  t.same(wrong, [])
+  t.equal(new LineSplitter(64).push(Buffer.alloc(65, 'x')), undefined, 'a line that never ends')
+  t.equal(new LineSplitter(64).push(Buffer.from(`${'x'.repeat(65)}\n`)), undefined)
+  t.end()
+})
+
+test('a server that trickles byte by byte is read, and only ever asked to read', async (t) => {
+  const server = await startServer({ trickle: true })
+  t.teardown(() => {
+    server.close()
+  })
+  const points = await measure(probeOf(server.port))
+  t.match(points.get(`a@127.0.0.1:${server.port}`), { line: 'online', charge_ratio: 0.97 })
+  t.match(points.get(`b@127.0.0.1:${server.port}`), { line: 'online' })
+  t.same(server.asked, ['LIST UPS', 'LIST VAR "a"', 'LIST VAR "b"', 'LOGOUT'])
+})
+
+test('a power strip is not a UPS', async (t) => {
+  const server = await startServer({ b: 'VAR b device.type "pdu"' })
+  t.teardown(() => {
+    server.close()
+  })
+  const probe = probeOf(server.port)
+  t.equal((await measure(probe)).size, 1)
+  server.close()
+  t.equal((await measure(probe)).size, 1, 'nor is it one when the server is away')
+})
+
+test('every server error and every breach of the protocol leaves the state unknown and without numbers', async (t) => {
+  const cases: readonly (readonly [string, Script, RegExp])[] = [
+    ['stale', { b: 'ERR DATA-STALE' }, /DATA-STALE/],
+    ['unknown unit', { b: 'ERR UNKNOWN-UPS' }, /UNKNOWN-UPS/],
+    [
+      'stale in the middle of the list',
+      { b: 'BEGIN LIST VAR b\nVAR b battery.charge "97"\nERR DATA-STALE' },
+      /DATA-STALE/,
+    ],
+    [
+      'waiting for the driver',
+      { b: 'BEGIN LIST VAR b\nVAR b ups.status "WAIT"\nEND LIST VAR b' },
+      /WAIT/,
+    ],
+    ['empty status', { b: 'BEGIN LIST VAR b\nVAR b ups.status ""\nEND LIST VAR b' }, /empty/],
+    [
+      'end of another list',
+      { b: 'BEGIN LIST VAR b\nVAR b ups.status "OL"\nEND LIST VAR a' },
+      /END of the same list/,
+    ],
+    [
+      'list of another unit',
+      { b: 'BEGIN LIST VAR a\nVAR a ups.status "OL"\nEND LIST VAR a' },
+      /BEGIN of the list/,
+    ],
+    [
+      'row of another unit',
+      { b: 'BEGIN LIST VAR b\nVAR a ups.status "OL"\nEND LIST VAR b' },
+      /a row of the list/,
+    ],
+    [
+      'a quote that does not end',
+      { b: 'BEGIN LIST VAR b\nVAR b ups.status "OL\nEND LIST VAR b' },
+      /a line of words/,
+    ],
+    ['a line of 1 MiB', { b: 'x'.repeat(1 << 20) }, /larger than any/],
+    [
+      'an answer of 5 MiB',
+      { b: `BEGIN LIST VAR b\n${'VAR b x "y"\n'.repeat(450_000)}` },
+      /larger than any/,
+    ],
+    ['silence', { b: '' }, /no answer in 300 ms/],
+    ['hanging up', { b: 'HANG UP' }, /closed the connection/],
+    [
+      'an answer too many',
+      { a: 'BEGIN LIST VAR a\nVAR a ups.status "OL"\nEND LIST VAR a\nOK' },
+      /before the next request/,
+    ],
+  ]
+  for (const [what, script, reason] of cases) {
+    const server = await startServer(script)
+    const points = await measure(probeOf(server.port, { ups: ['a', 'b'] }))
+    server.close()
+    const b = points.get(`b@127.0.0.1:${server.port}`) ?? {}
+    t.match(b, { line: 'unknown', comms_lost: true, reason }, what)
+    t.same(numbersOf(b), [], what)
+    t.match(
+      points.get(`a@127.0.0.1:${server.port}`),
+      { line: 'online' },
+      `${what}: the unit before is read`,
+    )
+  }
+})
+
+test('a server that is away leaves known units unknown, and without any the run fails', async (t) => {
+  const server = await startServer({})
+  const { port } = server
+  const probe = probeOf(port)
+  await measure(probe)
+  server.close()
+  const points = await measure(probe)
+  t.match(points.get(`a@127.0.0.1:${port}`), {
+    line: 'unknown',
+    comms_lost: true,
+    reason: /ECONNREFUSED/,
+  })
+  t.same(numbersOf(points.get(`a@127.0.0.1:${port}`) ?? {}), [])
+  t.match((await measure(probeOf(port, { ups: ['x'] }))).get(`x@127.0.0.1:${port}`), {
+    comms_lost: true,
+  })
+  await t.rejects(measure(probeOf(port)), /NUT server 127.0.0.1:\d+: .*ECONNREFUSED/)
+  const again = await startServer({}, port)
+  t.teardown(() => {
+    again.close()
+  })
+  t.match((await measure(probe)).get(`a@127.0.0.1:${port}`), { line: 'online' }, 'and recovers')
+})
+
+test('TLS that is required is never given up, TLS that is tried may be', async (t) => {
+  const without = await startServer({ starttls: 'ERR FEATURE-NOT-CONFIGURED' })
+  const injected = await startServer({ starttls: 'OK STARTTLS\nVAR a ups.status "OL"' })
+  t.teardown(() => {
+    without.close()
+    injected.close()
+  })
+  const target = (port: number): string => `a@127.0.0.1:${port}`
+  const read = async (port: number, tls: string): Promise<Fields> =>
+    (await measure(probeOf(port, { ups: ['a'], tls }))).get(target(port)) ?? {}
+  t.match(await read(without.port, 'required'), {
+    comms_lost: true,
+    reason: /no TLS: ERR FEATURE-NOT-CONF/,
+  })
+  t.notOk(
+    without.asked.some((line) => line.startsWith('LIST')),
+    'nothing was asked in clear text',
+  )
+  t.match(await read(without.port, 'try'), { line: 'online' })
+  t.match(await read(injected.port, 'try'), { comms_lost: true, reason: /nothing in clear text/ })
+})
+
+test('with TLS the certificate is checked', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'nut-tls-'))
+  t.teardown(async () => rm(folder, { recursive: true }))
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+  const request = [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:prime256v1',
+    '-nodes',
+  ]
+  const subject = ['-days', '2', '-subj', '/CN=ups', '-addext', 'subjectAltName=IP:127.0.0.1']
+  try {
+    execFileSync('openssl', [...request, ...subject, '-keyout', key, '-out', cert], {
+      stdio: 'ignore',
+    })
+  } catch {
+    t.pass('TLS', { skip: 'openssl is missing: apt-get install openssl' })
+    return
+  }
+  const pair = { key: await readFile(key), cert: await readFile(cert) }
+  const server = await startServer({ starttls: 'OK STARTTLS', secure: pair })
+  t.teardown(() => {
+    server.close()
+  })
+  const options = { ups: ['a'], tls: 'required' }
+  const target = `a@127.0.0.1:${server.port}`
+  t.match((await measure(probeOf(server.port, { ...options, ca: cert }))).get(target), {
+    line: 'online',
+  })
+  t.match((await measure(probeOf(server.port, options))).get(target), {
+    comms_lost: true,
+    reason: /TLS: self-signed certificate/,
+  })
+})
+
+test('the options say what is wrong with them', (t) => {
+  const complaint = (options: object): string =>
+    upsNut.schema.safeParse(options).error?.issues[0]?.message ?? ''
+  t.equal(complaint({}), '')
+  t.match(complaint({ server: 'upsd' }), /host:port/)
+  t.match(complaint({ ups: ['a b'] }), /name of a UPS/)
+  t.match(complaint({ ups: ['a\nSET'] }), /name of a UPS/)
+  t.match(complaint({ ca: '/no/such/file' }), /ENOENT/)
+  t.end()
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+function probeOf(port: number, options: object = {}): Probe {
+  return upsNut.schema.parse({ server: `127.0.0.1:${port}`, timeout: '300ms', ...options }).create({
+    log: createLogger('test', 'silent'),
+    nowUs: () => 0,
+    report: () => undefined,
+  })
+}
+
+async function measure(probe: Probe): Promise<ReadonlyMap<string, Fields>> {
+  const points = await probe.measure(INTERVAL, SIGNAL)
+  return new Map(points.map(({ tags, fields }) => [tags['target'] ?? '', fields]))
+}
+
+function numbersOf(fields: Fields): readonly string[] {
+  return NUMBERS.filter((name) => name in fields)
+}
+
+/** What a scripted server answers to `LIST VAR` of its two units and to STARTTLS, instead of what it should. */
+interface Script {
+  readonly a?: string
+  readonly b?: string
+  readonly starttls?: string
+  readonly trickle?: boolean
+  readonly secure?: { readonly key: Buffer; readonly cert: Buffer }
+}
+
+async function startServer(
+  script: Script,
+  port?: number,
+): Promise<{ readonly port: number; readonly asked: readonly string[]; close(): void }> {
+  const asked: string[] = []
+  const sockets = new Set<Socket>()
+  const answer = (line: string): string => {
+    const unit = /^LIST VAR "([ab])"$/.exec(line)?.[1]
+    if (unit === 'a') return complete(script.a, 'a')
+    if (unit === 'b') return complete(script.b, 'b')
+    if (line === 'STARTTLS') return script.starttls ?? 'ERR FEATURE-NOT-SUPPORTED'
+    if (line === 'LIST UPS') return 'BEGIN LIST UPS\nUPS a "Unit a"\nUPS b "Unit b"\nEND LIST UPS'
+    return line === 'LOGOUT' ? 'OK Goodbye' : 'ERR UNKNOWN-COMMAND'
+  }
+  const serve = (socket: Socket): void => {
+    let received = ''
+    socket.on('error', () => undefined)
+    socket.on('data', (chunk: Buffer) => {
+      received += chunk.toString()
+      for (let end = received.indexOf('\n'); end !== -1; end = received.indexOf('\n')) {
+        const line = received.slice(0, end)
+        received = received.slice(end + 1)
+        asked.push(line)
+        const text = answer(line)
+        if (text === 'HANG UP') socket.destroy()
+        else if (text !== '') void send(socket, `${text}\n`, script.trickle === true)
+        if (line === 'STARTTLS' && script.secure) {
+          socket.removeAllListeners('data')
+          serve(new TLSSocket(socket, { isServer: true, ...script.secure }))
+        }
+      }
+    })
+  }
+  const server: Server = createServer((socket) => {
+    sockets.add(socket)
+    socket.setNoDelay(true)
+    serve(socket)
+  })
+  let bound = port
+  if (bound === undefined) bound = await listen(server)
+  else {
+    server.listen(bound, '127.0.0.1')
+    await once(server, 'listening')
+  }
+  return {
+    port: bound,
+    asked,
+    close: () => {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+/** A single row stands for a whole list with it. */
+function complete(text: string | undefined, unit: string): string {
+  if (text !== undefined && !text.startsWith('VAR')) return text
+  const rows = Object.entries(ON_MAINS).map(([name, value]) => `VAR ${unit} ${name} "${value}"`)
+  return [`BEGIN LIST VAR ${unit}`, ...rows, ...(text ? [text] : []), `END LIST VAR ${unit}`].join(
+    '\n',
+  )
+}
+
+async function send(socket: Socket, text: string, trickle: boolean): Promise<void> {
+  if (!trickle) {
+    socket.write(text)
+    return
+  }
+  for (const byte of Buffer.from(text)) {
+    socket.write(Buffer.of(byte))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}

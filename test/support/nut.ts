@@ -1,0 +1,151 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { chmod, chown, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { listen } from './listen.ts'
+
+/** Debian's /usr/sbin/upsd is a wrapper that refuses without /etc/nut/nut.conf; the program itself is here. */
+const FOLDER = ['/lib/nut', '/usr/lib/nut'].find((folder) => existsSync(`${folder}/upsd`))
+
+/** Seconds without news from a driver after which upsd calls its data stale. */
+const MAX_AGE_S = 3
+const MS_PER_S = 1000
+
+export interface Nut {
+  readonly port: number
+  /** Gives a unit other values; its driver takes them over within a second or two. */
+  set(unit: string, values: Readonly<Record<string, string>>): Promise<void>
+  /** Freezes the driver of a unit, thaws it, or ends it for good. */
+  freeze(unit: string): void
+  thaw(unit: string): void
+  kill(unit: string): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Debian's upsd with one simulated UPS per entry, on a free port and in a folder of its own; undefined where it is not installed.
+ * A unit without values has no driver.
+ */
+export async function startNut(
+  units: Readonly<
+    Record<string, { description: string; values?: Readonly<Record<string, string>> }>
+  >,
+): Promise<Nut | undefined> {
+  if (FOLDER === undefined || !existsSync(`${FOLDER}/dummy-ups`)) return undefined
+  const program = FOLDER
+  const folder = await mkdtemp(join(tmpdir(), 'nut-'))
+  const port = await freePort()
+  const own = await userOfNut()
+  const put = async (file: string, text: string): Promise<void> => {
+    await writeFile(join(folder, file), text, { mode: 0o640 })
+    if (own) await chown(join(folder, file), own.uid, own.gid)
+  }
+  await mkdir(join(folder, 'state'))
+  for (const place of [folder, join(folder, 'state')]) {
+    await chmod(place, 0o750)
+    if (own) await chown(place, own.uid, own.gid)
+  }
+  const values = Object.entries(units).map(([unit, { values: initial }]) => ({ unit, initial }))
+  for (const { unit, initial } of values) if (initial) await put(`${unit}.dev`, toText(initial))
+  await put('upsd.conf', `LISTEN 127.0.0.1 ${port}\nMAXAGE ${MAX_AGE_S}\n`)
+  await put('upsd.users', '')
+  await put(
+    'ups.conf',
+    `maxretry = 1\npollinterval = 1\n${Object.entries(units)
+      .map(
+        ([unit, { description }]) =>
+          `[${unit}]\ndriver = dummy-ups\nport = ${folder}/${unit}.dev\nmode = dummy-once\ndesc = ${quoted(description)}\n`,
+      )
+      .join('')}`,
+  )
+  const environment = {
+    ...process.env,
+    NUT_CONFPATH: folder,
+    NUT_STATEPATH: join(folder, 'state'),
+    NUT_ALTPIDPATH: join(folder, 'state'),
+  }
+  const start = (name: string, ...args: readonly string[]): ChildProcess => {
+    const command = [join(program, name), ...args]
+    const asNut = own ? ['setpriv', '--reuid=nut', '--regid=nut', '--clear-groups'] : []
+    const [first = '', ...rest] = [...asNut, ...command]
+    return spawn(first, rest, { env: environment, stdio: 'ignore' })
+  }
+  let fileTimeS = Math.ceil(Date.now() / MS_PER_S)
+  const drivers = new Map<string, ChildProcess>()
+  for (const { unit, initial } of values) {
+    if (initial === undefined) continue
+    drivers.set(unit, start('dummy-ups', '-a', unit, '-D'))
+    while (!existsSync(join(folder, 'state', `dummy-ups-${unit}`))) await delay(50)
+  }
+  const server = start('upsd', '-F')
+  while (!(await answers(port))) await delay(50)
+  return {
+    port,
+    set: async (unit, changed) => {
+      await put(`${unit}.dev`, toText(changed))
+      // The driver reads a file again when its time is another, in whole seconds.
+      fileTimeS++
+      await utimes(join(folder, `${unit}.dev`), fileTimeS, fileTimeS)
+    },
+    freeze: (unit) => drivers.get(unit)?.kill('SIGSTOP'),
+    thaw: (unit) => drivers.get(unit)?.kill('SIGCONT'),
+    kill: async (unit) => {
+      await end(drivers.get(unit))
+    },
+    close: async () => {
+      await end(server)
+      for (const driver of drivers.values()) await end(driver)
+      await rm(folder, { recursive: true })
+    },
+  }
+}
+
+function toText(values: Readonly<Record<string, string>>): string {
+  return `${Object.entries(values)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join('\n')}\n`
+}
+
+function quoted(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`
+}
+
+/** NUT gives up root for this user by itself, and then cannot read what root made; so we start it as that user. */
+async function userOfNut(): Promise<{ uid: number; gid: number } | undefined> {
+  if (process.getuid?.() !== 0) return undefined
+  const id = (option: string): number =>
+    Number(execFileSync('id', [option, 'nut'], { encoding: 'utf8' }))
+  return Promise.resolve({ uid: id('-u'), gid: id('-g') })
+}
+
+async function end(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGCONT')
+  child.kill('SIGKILL')
+  await exited
+}
+
+async function answers(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  const port = await listen(server)
+  server.close()
+  await once(server, 'close')
+  return port
+}
