@@ -1,0 +1,97 @@
+import type { Measurement } from '../../common/measurement.ts'
+import type { Breach } from './breach.ts'
+import { BreachBook } from './breach-book.ts'
+import type { RulesOptions } from './index.ts'
+import type { ChangeKind, Rule } from './rule.ts'
+import { parts } from './snapshot.ts'
+
+export interface Change {
+  readonly kind: ChangeKind
+  readonly breach: Breach
+}
+
+export interface Outcome {
+  /** In the order in which they came about. */
+  readonly changes: readonly Change[]
+  /** `path` verdicts and `event` points, to be stored by the caller. */
+  readonly points: readonly Measurement[]
+}
+
+/** All rules over all points: measurements and times in, changes of breaches out. Has no clock of its own. */
+export class Evaluator {
+  readonly #book: BreachBook
+  readonly #rules: readonly (readonly [name: string, rule: Rule])[]
+  #changes: Change[] = []
+  #points: Measurement[] = []
+
+  /** @param restored an earlier snapshot(); anything malformed in it is ignored */
+  constructor(options: RulesOptions, restored?: unknown) {
+    const old = parts(restored)
+    this.#book = new BreachBook(old['closed'])
+    const rules = parts(old['rules'])
+    this.#rules = options.map(({ name, create }) => [
+      name,
+      create({
+        restored: rules[name],
+        update: (breach) => {
+          this.#book.update(breach)
+        },
+        drop: (breach) => {
+          this.#book.drop(breach)
+        },
+        change: (kind, breach, atUs) => {
+          this.#changes.push({ kind, breach })
+          this.#points.push(this.#book.change(kind, breach, atUs))
+        },
+        point: (point) => this.#points.push(point),
+      }),
+    ])
+  }
+
+  /** Points already enriched (from, to, at, bearer, owner), their times corrected for the agent's clock. */
+  observe(points: readonly Measurement[], arrivalUs: number): Outcome {
+    for (const [, rule] of this.#rules) rule.observe(points, arrivalUs)
+    return this.#outcome()
+  }
+
+  /** About once a second: what is due because nothing arrived. */
+  tick(nowUs: number): Outcome {
+    for (const [, rule] of this.#rules) rule.tick(nowUs)
+    return this.#outcome()
+  }
+
+  /** Open ones (pending included), then the newest 200 closed. */
+  breaches(): readonly Breach[] {
+    return this.#book.all()
+  }
+
+  /** The agent was revoked: its silence is no longer news. */
+  forgetAgent(agent: string): void {
+    for (const [, rule] of this.#rules) rule.forgetAgent?.(agent)
+  }
+
+  /** JSON-able. A restart with it neither loses nor repeats an alert, and pending clocks go on. */
+  snapshot(): unknown {
+    const rules = Object.fromEntries(this.#rules.map(([name, rule]) => [name, rule.snapshot()]))
+    return { closed: this.#book.closed(), rules }
+  }
+
+  /** What was not judged and why, as rule_reason: late, from the future, too many paths ... */
+  counters(): Readonly<Record<string, number>> {
+    return Object.fromEntries(
+      this.#rules.flatMap(([name, rule]) =>
+        Object.entries(rule.counters()).map(([reason, count]) => [
+          `${name}_${reason}`.replaceAll('-', '_'),
+          count,
+        ]),
+      ),
+    )
+  }
+
+  #outcome(): Outcome {
+    const outcome = { changes: this.#changes, points: this.#points }
+    this.#changes = []
+    this.#points = []
+    return outcome
+  }
+}

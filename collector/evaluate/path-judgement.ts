@@ -1,0 +1,50 @@
+import type { Judged } from './alarm.ts'
+import { breachSchema, isOpen, type Breach } from './breach.ts'
+import type { Round } from './path-rounds.ts'
+import type { RuleContext } from './rule.ts'
+import type { Pool, Verdict } from './verdict.ts'
+
+export interface PathLabels {
+  readonly from: string
+  readonly to: string
+  readonly at: string
+  readonly source: string
+  site: string
+  bearer: string
+  owner: string
+}
+
+/** What was judged: the round that just closed, or it together with earlier ones that had too few packets. */
+export interface Judgement extends Judged {
+  readonly pool: Pool
+  readonly verdict: Verdict
+  readonly round: Round
+}
+
+/** What all breaches of a path have in common. */
+export function breachOn(
+  labels: PathLabels,
+  rule: string,
+  fingerprint: string,
+  sinceUs: number,
+  updatedUs: number,
+): Omit<Breach, 'state' | 'severity' | 'summary' | 'evidence'> {
+  const { from, to, at } = labels
+  return {
+    id: `${fingerprint}/${sinceUs}`,
+    fingerprint,
+    rule,
+    object: `${from} -> ${to}`,
+    labels: { ...labels, segment: `${from} -> ${at}` },
+    sinceUs,
+    updatedUs,
+  }
+}
+
+/** Without its breach an alarm begins anew: it could not say what it is about. */
+export function restoredBreach(value: unknown, context: RuleContext): Breach | undefined {
+  const read = breachSchema.safeParse(value)
+  if (!read.success) return undefined
+  if (isOpen(read.data)) context.update(read.data)
+  return read.data
+}

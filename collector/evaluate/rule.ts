@@ -1,0 +1,61 @@
+import type { z } from 'zod'
+import type { Measurement } from '../../common/measurement.ts'
+import type { Breach } from './breach.ts'
+
+export type ChangeKind = 'firing' | 'escalated' | 'resolved' | 'ended'
+
+/** Where a rule's findings go: the book of breaches and the points to be stored. */
+export interface RuleContext {
+  /** An earlier snapshot() of the rule; whatever is malformed in it is to be ignored. */
+  readonly restored: unknown
+  /** Keeps the newest state of an open breach. */
+  readonly update: (breach: Breach) => void
+  /** Takes back a pending breach that came to nothing. */
+  readonly drop: (breach: Breach) => void
+  /** A change people are told of. */
+  readonly change: (kind: ChangeKind, breach: Breach, atUs: number) => void
+  /** A point for the store. */
+  readonly point: (point: Measurement) => void
+}
+
+/** Pure: measurements and times in, breaches and points out through the context. Time never comes from anywhere else. */
+export interface Rule {
+  /** Points as they arrive, enriched and with the agent's clock corrected. */
+  observe(points: readonly Measurement[], arrivalUs: number): void
+  /** About once a second: what is due because nothing arrived. */
+  tick(nowUs: number): void
+  /** The agent was revoked: its silence is no longer news. */
+  forgetAgent?(agent: string): void
+  /** JSON-able; a rule made with it goes on where this one stood. */
+  snapshot(): unknown
+  /** What was not judged, and why. */
+  counters(): Readonly<Record<string, number>>
+}
+
+/** A rule that has read its options. */
+export interface ConfiguredRule {
+  readonly name: string
+  readonly create: (context: RuleContext) => Rule
+}
+
+/** What the list in index.ts holds: the type of the options stays inside. */
+export interface RuleKind {
+  readonly name: string
+  readonly summary: string
+  readonly schema: z.ZodType<ConfiguredRule>
+}
+
+/** Ties options and constructor together. Every option has a default: an empty entry is a working rule. */
+export function defineRule<Options>(definition: {
+  readonly name: string
+  readonly summary: string
+  readonly options: z.ZodType<Options>
+  readonly create: (options: Options, context: RuleContext) => Rule
+}): RuleKind {
+  const { name, summary, options, create } = definition
+  return {
+    name,
+    summary,
+    schema: options.transform((read) => ({ name, create: (context) => create(read, context) })),
+  }
+}

@@ -1,0 +1,82 @@
+import type { Breach } from '../evaluate/breach.ts'
+import { lasting, percent, utcMinute } from '../evaluate/words.ts'
+import type { NotificationKind } from './notifier.ts'
+
+/** What a person gets to read: one line for the lock screen, and the facts in the order in which they are asked for at 03:00. */
+export interface Message {
+  readonly title: string
+  readonly text: string
+}
+
+/** More than a phone shows in one glance; nothing is cut below this. */
+const MAX_TITLE = 120
+
+/** What to do first, by rule. */
+const ADVICE: Readonly<Record<string, string>> = {
+  'path-loss':
+    'look for drops, errors and load on the segment above, then call its owner; what lies behind the place of measuring is not accused',
+  'call-loss': 'look at the one phone or line this call uses: its cable, its Wi-Fi, its port',
+  'test-unanswered': 'see whether the target is up and its reflector runs, then the way to it',
+  'agent-silent': 'see whether the machine has power and network, then whether the agent runs',
+}
+
+export function messageOf(kind: NotificationKind, breach: Breach, link: string): Message {
+  const title = titleOf(kind, breach)
+  const { labels, evidence } = breach
+  const worst = evidence['worst_stream']
+  const lines = [
+    `${kind === 'firing' ? '' : `${kind}: `}${breach.summary}`,
+    `Where: ${placeOf(breach)}`,
+    worst === undefined
+      ? ''
+      : `Streams over the limit: ${evidence['streams_over']} of ${evidence['streams']}; worst: ${worst}`,
+    `Since: ${utcMinute(breach.sinceUs)}${durationOf(breach)}`,
+    `Severity: ${breach.severity}`,
+    `Owner: ${labels['owner'] ?? 'unknown'}`,
+    kind === 'resolved' ? '' : adviceFor(breach),
+    link === '' ? '' : `Evidence: ${link}`,
+  ]
+  return { title, text: lines.filter((line) => line !== '').join('\n') }
+}
+
+function titleOf(kind: NotificationKind, breach: Breach): string {
+  const title = {
+    firing: `${breach.reopened ? 'again: ' : ''}${breach.severity === 'critical' ? 'CRITICAL ' : ''}${headlineOf(breach)}`,
+    escalated: `WORSE ${breach.object}: ${breach.summary}`,
+    resolved: `resolved: ${breach.object}${durationOf(breach)}`,
+    ended: `ended: ${breach.object}: ${breach.summary}`,
+  }[kind]
+  return title.length <= MAX_TITLE ? title : `${title.slice(0, MAX_TITLE - 1)}…`
+}
+
+function headlineOf(breach: Breach): string {
+  const { rule, object, summary, labels, evidence } = breach
+  const { loss_ratio: loss, limit_ratio: limit, streams, streams_over: over } = evidence
+  if (typeof loss !== 'number' || typeof limit !== 'number') return `${object}: ${summary}`
+  if (rule === 'call-loss') return `${object}: one call loses ${percent(loss)}`
+  const { segment = object } = labels
+  const where = segment === object ? '' : ` on ${segment}`
+  if (loss > limit) return `${object}: ${percent(loss)} loss (limit ${percent(limit)})${where}`
+  return `${object}: ${over} of ${streams} streams over ${percent(limit)} loss${where}`
+}
+
+function placeOf({ object, labels }: Breach): string {
+  const { segment, bearer, site, agent, source } = labels
+  const details = [
+    segment === undefined ? '' : `measured on ${segment}`,
+    bearer === undefined ? '' : `bearer ${bearer}`,
+    source === 'test' ? 'by a test stream' : '',
+    site === undefined ? '' : `site ${site}`,
+    agent === undefined || agent === object ? '' : `agent ${agent}`,
+  ].filter((detail) => detail !== '')
+  return [object, ...details].join(', ')
+}
+
+function durationOf({ closedUs, sinceUs }: Breach): string {
+  return closedUs === undefined ? '' : `, after ${lasting(closedUs - sinceUs)}`
+}
+
+function adviceFor({ rule }: Breach): string {
+  const advice = ADVICE[rule]
+  return advice === undefined ? '' : `To do: ${advice}`
+}
