@@ -1,0 +1,58 @@
+import type { Overview } from '../http/overview.ts'
+import { Icon } from './icon.tsx'
+import type { Live } from './live.tsx'
+import { Time } from './time.tsx'
+import { headline } from './verdict.ts'
+import './header.css'
+
+/** Can calls sound right? In one sentence; and whether what is shown is of now. */
+export function Header({ live, overview }: { readonly live: Live; readonly overview: Overview }) {
+  const { tone, sentence, facts } = headline(overview)
+  const lost = live.state === 'lost'
+  return (
+    <header class={`headline tone-${lost ? 'unknown' : tone}`}>
+      <div class="bar">
+        <span class="brand">
+          <img src="/icon.svg" alt="" width="24" height="24" />
+          Kiestoon
+        </span>
+        <span id="live" role="status" class={lost ? 'badge lost' : 'badge live'}>
+          {lost && live.receivedMs !== undefined ? (
+            <>
+              not live since <Time ms={live.receivedMs} today={live.receivedMs} />
+            </>
+          ) : (
+            'live'
+          )}
+        </span>
+      </div>
+      <h1 id="verdict" aria-live="polite">
+        <Icon tone={lost ? 'unknown' : tone} />
+        <span>
+          {lost && (
+            <>
+              At <Time ms={overview.atMs} today={overview.atMs} />:{' '}
+            </>
+          )}
+          {sentence}
+        </span>
+      </h1>
+      {facts.length > 0 && <p class="facts">{facts.join(' · ')}</p>}
+      {lost && (
+        <p class="notice stale" role="alert">
+          What follows is old: the collector has not been heard of since. Trying again.
+        </p>
+      )}
+      {overview.store.problem !== undefined && (
+        <p class="notice problem" role="alert">
+          The store cannot take writes: {overview.store.problem}
+        </p>
+      )}
+      {overview.notices.map((notice) => (
+        <p class="notice" key={notice}>
+          {notice}
+        </p>
+      ))}
+    </header>
+  )
+}

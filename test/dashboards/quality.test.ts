@@ -1,0 +1,356 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { test } from 'tap'
+import { parse } from 'yaml'
+import { InfluxStore } from '../../collector/store/influx-store.ts'
+import { influxOptions } from '../../collector/store/options.ts'
+import { measurement, type Measurement } from '../../common/measurement.ts'
+import { qualityDashboard } from '../../dashboards/quality.ts'
+import { lintBoard } from '../support/dashboard-lint.ts'
+import { checkBoard, type Board } from '../support/dashboard-schema.ts'
+import { startInfluxd } from '../support/influxd.ts'
+import {
+  interpolate,
+  runInfluxql,
+  type Choices,
+  type InfluxRows,
+  type Range,
+} from '../support/influxql.ts'
+import { storeContext } from '../support/store-context.ts'
+
+const DASHBOARDS = new URL('../../dashboards/', import.meta.url)
+const UID = 'kiestoon-influxdb'
+const DATABASE = 'kiestoon'
+const HOUR_MS = 3_600_000
+const MINUTE_MS = 60_000
+/** A full hour, so that steps of ten minutes fall on it. */
+const START_MS = Date.UTC(2026, 10, 22, 3)
+const HOUR: Range = { fromMs: START_MS, toMs: START_MS + HOUR_MS, interval: '10m' }
+
+async function committedBoard(): Promise<Board> {
+  const json: unknown = JSON.parse(await readFile(new URL('quality.json', DASHBOARDS), 'utf8'))
+  const { board, errors } = checkBoard(json)
+  if (board === undefined) throw new Error(errors.join('\n'))
+  return board
+}
+
+test('the committed board is what its generator makes', async (t) => {
+  const committed: unknown = JSON.parse(await readFile(new URL('quality.json', DASHBOARDS), 'utf8'))
+  const made: unknown = JSON.parse(JSON.stringify(qualityDashboard()))
+  t.same(committed, made, 'else: node --import ./test/support/typescript.js dashboards/build.ts')
+})
+
+test('the board has the parts Grafana reads, of the types it expects', async (t) => {
+  const made: unknown = JSON.parse(JSON.stringify(qualityDashboard()))
+  t.same(checkBoard(made).errors, [])
+  const broken: unknown = JSON.parse(
+    JSON.stringify(made).replace('"refresh":"30s"', '"refresh":30').replace('"h":4', '"h":"4"'),
+  )
+  t.same(checkBoard(broken).errors, [
+    '/refresh must be string',
+    '/panels/0/gridPos/h must be integer',
+  ])
+})
+
+test('the board keeps the rules of the house', async (t) => {
+  const board = await committedBoard()
+  t.equal(board.uid, 'kiestoon-quality', 'links to the board stay good')
+  t.same(lintBoard(board, UID), [])
+
+  const faults: readonly (readonly [from: string, to: string, complaint: string])[] = [
+    ['"editable":false', '"editable":true', 'the board can be edited in the browser'],
+    ['"refresh":"30s"', '"refresh":"5s"', 'refreshes every 5s'],
+    ['"id":2', '"id":1', 'two panels have the same id'],
+    ['$__interval', '10s', 'Loss per path: not grouped by time($__interval)'],
+    ['\\"jitter_ms\\"', '\\"jitter\\"', 'Jitter per path: path has no "jitter"'],
+    [
+      'FROM \\"ping\\"',
+      'FROM \\"icmp\\"',
+      'Ping: round trip: measurement "icmp" is not in the vocabulary',
+    ],
+    ['"x":6,"y":0', '"x":3,"y":0', 'Paths with an alert firing now lies on Worst loss now'],
+    ['fill(null)', 'fill(0)', 'Loss per path: hides gaps: no fill(null)'],
+    ['${from:regex}', '${form:regex}', 'variable to: no variable "form"'],
+    ['"unit":"ms"', '"unit":"msec"', 'Jitter per path: unit "msec"'],
+  ]
+  for (const [from, to, complaint] of faults) {
+    const { board: broken } = checkBoard(JSON.parse(JSON.stringify(board).replace(from, to)))
+    t.ok(broken && lintBoard(broken, UID).includes(complaint), `it would say: ${complaint}`)
+  }
+})
+
+test('what Grafana is given at start fits the board', async (t) => {
+  const datasources: unknown = parse(
+    await readFile(new URL('provisioning/datasources/kiestoon.yaml', DASHBOARDS), 'utf8'),
+  )
+  t.match(datasources, {
+    apiVersion: 1,
+    datasources: [
+      {
+        uid: UID,
+        type: 'influxdb',
+        access: 'proxy',
+        url: '${KIESTOON_INFLUX_URL}',
+        user: '${KIESTOON_INFLUX_USER}',
+        editable: false,
+        jsonData: { dbName: DATABASE, httpMode: 'POST', timeInterval: '10s' },
+        secureJsonData: { password: '${KIESTOON_INFLUX_PASSWORD}' },
+      },
+    ],
+  })
+  const providers: unknown = parse(
+    await readFile(new URL('provisioning/dashboards/kiestoon.yaml', DASHBOARDS), 'utf8'),
+  )
+  t.match(providers, {
+    apiVersion: 1,
+    providers: [
+      {
+        type: 'file',
+        disableDeletion: true,
+        allowUiUpdates: false,
+        options: { path: '/var/lib/grafana/dashboards' },
+      },
+    ],
+  })
+})
+
+/** Ten-second intervals, stamped in the middle of the hour's seconds so that none falls on the edge of a step. */
+function everyTenSeconds(make: (index: number, timeUs: number) => Measurement[]): Measurement[] {
+  return Array.from({ length: 360 }, (_, index) => index).flatMap((index) =>
+    make(index, (START_MS + index * 10_000 + 5000) * 1000),
+  )
+}
+
+/**
+ * A known hour. hq -> carrier-a loses 8 of 4000 all the time. hq -> carrier-b loses 2 of 500, and in the last ten minutes 20 of 250,
+ * with an alert firing in the last 58 intervals. branch -> hq is measured in the first half only, every 30 s. Agent gw-3 falls silent
+ * after half an hour; the tap of gw-1 drops 3 packets in each of the last 60 intervals.
+ */
+function knownHour(): Measurement[] {
+  return everyTenSeconds((index, timeUs) => {
+    const late = index >= 300
+    const firstHalf = index < 180
+    const a = { site: 'hq', from: 'hq', to: 'carrier-a', at: 'hq-edge', source: 'stream' }
+    const b = { site: 'hq', from: 'hq', to: 'carrier-b', at: 'carrier-b', source: 'test' }
+    const c = { site: 'branch', from: 'branch', to: 'hq', at: 'hq-edge', source: 'stream' }
+    return [
+      measurement(
+        'path',
+        timeUs,
+        { ...a, bearer: 'lan', owner: 'Network team' },
+        {
+          interval_ms: 10_000,
+          streams: 8,
+          expected: 4000,
+          lost_unique: 8,
+          jitter_ms: 3.5,
+          breach: 0,
+        },
+      ),
+      measurement(
+        'path',
+        timeUs,
+        { ...b, bearer: 'internet', owner: 'Carrier B' },
+        {
+          interval_ms: 10_000,
+          streams: 1,
+          expected: late ? 250 : 500,
+          lost_unique: late ? 20 : 2,
+          jitter_ms: late ? 12 : 4,
+          breach: index >= 302 ? 1 : 0,
+        },
+      ),
+      ...(firstHalf && index % 3 === 0
+        ? [
+            measurement(
+              'path',
+              timeUs,
+              { ...c, bearer: 'wan', owner: 'Network team' },
+              {
+                interval_ms: 30_000,
+                streams: 2,
+                expected: 3000,
+                lost_unique: 0,
+                jitter_ms: 1,
+                breach: 0,
+              },
+            ),
+          ]
+        : []),
+      ...['gw-1', 'gw-2', ...(firstHalf ? ['gw-3'] : [])].map((agent) =>
+        measurement(
+          'agent',
+          timeUs,
+          { site: agent === 'gw-1' ? 'hq' : 'branch', agent },
+          { uptime_s: 1000 + index * 10, spool_points: agent === 'gw-2' && late ? 70 : 0 },
+        ),
+      ),
+      measurement(
+        'agent',
+        timeUs,
+        { site: 'hq', agent: 'gw-1', target: 'rtp-capture' },
+        { runs: 1, sensor_drops: late ? 3 : 0 },
+      ),
+      measurement(
+        'ping',
+        timeUs,
+        { site: 'hq', agent: 'gw-1', target: 'sbc' },
+        { sent: 10, received: late ? 6 : 10, round_trip_p95_ms: late ? 80 : 12.5 },
+      ),
+      measurement(
+        'rtp_test',
+        timeUs,
+        {
+          site: 'hq',
+          agent: 'gw-1',
+          target: 'gw-2',
+          direction: 'forward',
+          from: 'hq',
+          to: 'branch',
+        },
+        { expected: 500, lost_unique: 0, round_trip_ms: index === 7 ? 31 : 20 },
+      ),
+      ...(index === 302
+        ? [
+            measurement(
+              'event',
+              timeUs,
+              { rule: 'loss', state: 'firing', from: 'hq', to: 'carrier-b', at: 'carrier-b' },
+              { title: 'hq -> carrier-b: firing', text: 'loses 8 %' },
+            ),
+          ]
+        : []),
+    ]
+  })
+}
+
+/** Of each series its tags in one line, and its values without the times. */
+function byTags(series: readonly InfluxRows[]): Record<string, unknown> {
+  return Object.fromEntries(
+    series.map(({ tags = {}, values }) => [
+      Object.values(tags).join(' '),
+      values.map((row) => rounded(row.slice(1))),
+    ]),
+  )
+}
+
+function rounded(row: readonly (string | number | boolean | null)[]): unknown {
+  const cells = row.map((cell) => (typeof cell === 'number' ? Number(cell.toFixed(6)) : cell))
+  return cells.length === 1 ? cells[0] : cells
+}
+
+const A = 'hq-edge hq stream carrier-a'
+const B = 'carrier-b hq test carrier-b'
+const C = 'hq-edge branch stream hq'
+
+/** Worked out by hand from the known hour; six steps of ten minutes, or one value. */
+const EXPECTED: Readonly<Record<string, unknown>> = {
+  'Paths with an alert firing now': { '': [1] },
+  // 20 of 250; the mean over all paths would be far lower
+  'Worst loss now': { '': [0.08] },
+  // 58 x 10 s of 2 x 3600 s + 1800 s
+  'Share of time in breach': { '': [0.064444] },
+  'Agents reporting now': { '': [2] },
+  'Loss per path': {
+    [A]: [0.002, 0.002, 0.002, 0.002, 0.002, 0.002],
+    [B]: [0.004, 0.004, 0.004, 0.004, 0.004, 0.08],
+    [C]: [0, 0, 0, null, null, null],
+  },
+  'Jitter per path': {
+    [A]: [3.5, 3.5, 3.5, 3.5, 3.5, 3.5],
+    [B]: [4, 4, 4, 4, 4, 12],
+    [C]: [1, 1, 1, null, null, null],
+  },
+  'Streams per path': {
+    [A]: [8, 8, 8, 8, 8, 8],
+    [B]: [1, 1, 1, 1, 1, 1],
+    [C]: [2, 2, 2, null, null, null],
+  },
+  'Paths, worst first': {
+    'hq-edge lan hq Network team stream carrier-a': [[0.002, 0, 2880, 1_440_000, 3.5]],
+    // (300 x 2 + 60 x 20) / (300 x 500 + 60 x 250); the mean of the ratios would be 0.016667
+    'carrier-b internet hq Carrier B test carrier-b': [[0.010909, 0.161111, 1800, 165_000, 12]],
+    'hq-edge wan branch Network team stream hq': [[0, 0, 0, 180_000, 1]],
+  },
+  'Test streams: round trip': { 'gw-1 gw-2': [31, 20, 20, 20, 20, 20] },
+  'Ping: round trip': { 'gw-1 sbc': [12.5, 12.5, 12.5, 12.5, 12.5, 80] },
+  'Ping: loss': { 'gw-1 sbc': [0, 0, 0, 0, 0, 0.4] },
+  'Agents: points waiting in the spool': {
+    'gw-1 hq': [0, 0, 0, 0, 0, 0],
+    'gw-2 branch': [0, 0, 0, 0, 0, 70],
+    'gw-3 branch': [0, 0, 0, null, null, null],
+  },
+  'Agents: packets the tap dropped': { 'gw-1 hq': [0, 0, 0, 0, 0, 180] },
+}
+
+test('every query of the board, run by a real InfluxDB over a known hour', async (t) => {
+  if (!existsSync('/usr/bin/influxd')) {
+    t.pass('queries', { skip: 'influxd is missing: apt-get install influxdb' })
+    return
+  }
+  const influxd = await startInfluxd()
+  t.teardown(() => influxd.close())
+  const context = await storeContext()
+  t.teardown(() => context.remove())
+  const store = await InfluxStore.open(
+    influxOptions.parse({
+      kind: 'influx',
+      url: `http://127.0.0.1:${influxd.port}`,
+      database: DATABASE,
+    }),
+    context,
+  )
+  await store.write(knownHour())
+  await store.close() // which waits until InfluxDB has everything
+  const board = await committedBoard()
+  const run = async (query: string, range = HOUR, choices: Choices = {}) =>
+    runInfluxql(influxd.port, DATABASE, interpolate(query, range, choices))
+
+  for (const panel of board.panels) {
+    const range = panel.timeFrom === '1m' ? { ...HOUR, fromMs: HOUR.toMs - MINUTE_MS } : HOUR
+    // the hour's own end begins a seventh step, which is empty
+    const all = { ...range, toMs: range.toMs - 1 }
+    for (const target of panel.targets)
+      t.same(byTags(await run(target.query, all)), EXPECTED[panel.title], panel.title)
+  }
+  t.equal(board.panels.length, Object.keys(EXPECTED).length, 'no panel is left out')
+
+  await t.test('variables offer what was measured, and narrow the panels', async (t) => {
+    const offered: Record<string, unknown> = {}
+    for (const { name, query } of board.templating.list)
+      offered[name] = (await run(query)).flatMap(({ values }) => values.map(([, value]) => value))
+    t.same(offered, {
+      site: ['branch', 'hq'],
+      from: ['branch', 'hq'],
+      to: ['carrier-a', 'carrier-b', 'hq'],
+      source: ['stream', 'test'],
+    })
+    const loss =
+      board.panels.find((panel) => panel.title === 'Loss per path')?.targets[0]?.query ?? ''
+    t.same(Object.keys(byTags(await run(loss, HOUR, { to: ['carrier-b'] }))), [B])
+    t.same(Object.keys(byTags(await run(loss, HOUR, { from: ['hq'], to: ['carrier-a', 'hq'] }))), [
+      A,
+    ])
+    t.same(Object.keys(byTags(await run(loss, HOUR, { site: ['branch'] }))), [C])
+    t.same(await run(loss, HOUR, { to: ['carrier.b'] }), [], 'a dot is a dot')
+  })
+
+  await t.test('alerts stand on the time axis', async (t) => {
+    const [annotation] = board.annotations.list
+    const series = await run(annotation?.target.query ?? '')
+    t.same(
+      series.map(({ columns, values }) => ({ columns, values })),
+      [
+        {
+          columns: ['time', 'title', 'rule', 'state'],
+          values: [[START_MS + 3_025_000, 'hq -> carrier-b: firing', 'loss', 'firing']],
+        },
+      ],
+    )
+    for (const column of [
+      annotation?.target.textColumn,
+      ...(annotation?.target.tagsColumn?.split(',') ?? []),
+    ])
+      t.ok(series[0]?.columns.includes(column ?? ''), `there is a column ${column ?? ''}`)
+  })
+})

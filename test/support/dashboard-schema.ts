@@ -1,0 +1,158 @@
+import { Ajv } from 'ajv'
+
+/** The parts of Grafana's classic dashboard JSON that the boards use, as Grafana 9 to 13 read it. */
+
+export interface Target {
+  readonly refId: string
+  readonly datasource: Datasource
+  readonly rawQuery: boolean
+  readonly query: string
+  readonly resultFormat: 'time_series' | 'table'
+  readonly alias?: string
+  readonly textColumn?: string
+  readonly tagsColumn?: string
+}
+
+interface Datasource {
+  readonly type: string
+  readonly uid: string
+}
+
+export interface Panel {
+  readonly id: number
+  readonly type: string
+  readonly title: string
+  readonly description: string
+  readonly datasource: Datasource
+  readonly timeFrom?: string
+  readonly gridPos: {
+    readonly h: number
+    readonly w: number
+    readonly x: number
+    readonly y: number
+  }
+  readonly fieldConfig: { readonly defaults: { readonly unit?: string } }
+  readonly targets: readonly Target[]
+}
+
+export interface Variable {
+  readonly type: string
+  readonly name: string
+  readonly label: string
+  readonly datasource: Datasource
+  readonly query: string
+  readonly multi: boolean
+  readonly includeAll: boolean
+  readonly allValue: string
+}
+
+export interface Annotation {
+  readonly name: string
+  readonly datasource: Datasource
+  readonly target: Target
+}
+
+export interface Board {
+  readonly uid: string
+  readonly title: string
+  readonly editable: boolean
+  readonly refresh: string
+  readonly schemaVersion: number
+  readonly panels: readonly Panel[]
+  readonly templating: { readonly list: readonly Variable[] }
+  readonly annotations: { readonly list: readonly Annotation[] }
+}
+
+const text = { type: 'string', minLength: 1 }
+const whole = { type: 'integer', minimum: 0 }
+const datasource = object({ type: { const: 'influxdb' }, uid: text })
+const target = object({
+  refId: text,
+  datasource,
+  rawQuery: { const: true },
+  query: text,
+  resultFormat: { enum: ['time_series', 'table'] },
+})
+const step = object({ value: { type: ['number', 'null'] }, color: text })
+const panel = object({
+  id: { type: 'integer', minimum: 1 },
+  type: { enum: ['stat', 'timeseries', 'table'] },
+  title: text,
+  description: text,
+  datasource,
+  gridPos: object({ h: whole, w: { ...whole, maximum: 24 }, x: whole, y: whole }),
+  options: { type: 'object' },
+  fieldConfig: object({
+    defaults: {
+      type: 'object',
+      properties: {
+        unit: text,
+        thresholds: object({ mode: { const: 'absolute' }, steps: list(step) }),
+      },
+    },
+    overrides: {
+      type: 'array',
+      items: object({
+        matcher: object({ id: text, options: text }),
+        properties: list(object({ id: text, value: {} })),
+      }),
+    },
+  }),
+  targets: list(target),
+})
+const variable = object({
+  type: { const: 'query' },
+  name: text,
+  label: text,
+  datasource,
+  query: text,
+  multi: { type: 'boolean' },
+  includeAll: { type: 'boolean' },
+  allValue: text,
+  refresh: { enum: [1, 2] },
+  current: object({ text: list(text), value: list(text) }),
+})
+const board = object({
+  uid: { type: 'string', pattern: '^[a-zA-Z0-9_-]{1,40}$' },
+  title: text,
+  description: text,
+  editable: { type: 'boolean' },
+  refresh: { type: 'string', pattern: '^[0-9]+[smh]$' },
+  schemaVersion: { type: 'integer', minimum: 36 },
+  time: object({ from: text, to: text }),
+  tags: list(text),
+  panels: list(panel),
+  templating: object({ list: list(variable) }),
+  annotations: object({
+    list: list(
+      object({
+        name: text,
+        datasource,
+        enable: { const: true },
+        iconColor: text,
+        target: {
+          ...target,
+          required: [...target.required, 'fromAnnotations', 'textColumn', 'tagsColumn'],
+        },
+      }),
+    ),
+  }),
+})
+
+const isBoard = new Ajv({ allErrors: true }).compile<Board>(board)
+
+/** The board, or what is wrong with it as JSON. */
+export function checkBoard(json: unknown): { readonly board?: Board; readonly errors: string[] } {
+  if (isBoard(json)) return { board: json, errors: [] }
+  return {
+    errors: (isBoard.errors ?? []).map((error) => `${error.instancePath} ${error.message ?? ''}`),
+  }
+}
+
+function object<P extends Readonly<Record<string, unknown>>>(properties: P) {
+  return { type: 'object', properties, required: Object.keys(properties) }
+}
+
+function list(items: object) {
+  return { type: 'array', minItems: 1, items }
+}
