@@ -10,8 +10,9 @@ export type Carrier = (typeof CARRIERS)[number]
 
 /** Second octet of each network's addresses. */
 const NETWORK = { hq: 10, 'carrier-a': 20, 'carrier-b': 30 } as const
-/** Third octet: where phones live, and where the wires end that packets pass on their way. */
+/** Third octet: where phones live, where test streams begin and end, and where the wires end that packets pass on their way. */
 const PHONES = 1
+const TESTERS = 2
 const WIRES = 99
 const TEST_HOST = 200
 const FIRST_HOST = 11
@@ -47,7 +48,7 @@ export function testAddresses(carrier: Carrier): { door: string; exit: string; r
   return {
     door: `127.${NETWORK[carrier]}.${WIRES}.${TEST_HOST}`,
     exit: `127.${NETWORK.hq}.${WIRES}.${TEST_HOST + CARRIERS.indexOf(carrier)}`,
-    reflector: `127.${NETWORK[carrier]}.${PHONES}.${TEST_HOST}`,
+    reflector: `127.${NETWORK[carrier]}.${TESTERS}.${TEST_HOST}`,
   }
 }
 
@@ -160,7 +161,7 @@ function hqConfig(options: SiteOptions): unknown {
     name: `rtp-test-${carrier}`,
     target: carrier,
     address: `${testAddresses(carrier).door}:${REFLECTOR_PORT}`,
-    bind: `127.${NETWORK.hq}.${PHONES}.${TEST_HOST}`,
+    bind: `127.${NETWORK.hq}.${TESTERS}.${TEST_HOST}`,
     key: options.testKey,
   }))
   if (options.capture) probes.push(captureProbe(PHONE_NETWORKS.hq))
