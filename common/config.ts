@@ -9,12 +9,11 @@ import {
   type Document,
 } from 'yaml'
 import { z } from 'zod'
+import { closest } from './closest.ts'
 import { PermanentError, reasonOf } from './errors.ts'
 
 /** Aliases a file may expand to; a handful of short lines can otherwise grow to fill the memory. */
 const MAX_ALIASES = 100
-/** A known key is meant when at most this share of its letters has to change. */
-const NEAR_SHARE = 0.4
 
 /** Everything that is wrong with a configuration file, one `file:line:column: key: what` a line. */
 export class ConfigError extends PermanentError {
@@ -85,10 +84,8 @@ function wording(document: Document.Parsed, issue: z.core.$ZodIssue): string {
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
-  const distances = known.map((other) => [editDistance(key, other), other] as const)
-  const [distance, nearest] = distances.sort(([one], [other]) => one - other)[0] ?? [Infinity, '']
-  const near = distance <= Math.max(key.length, nearest.length) * NEAR_SHARE
-  return `unknown key "${key}"${near ? `, did you mean "${nearest}"?` : ''}`
+  const near = closest(key, known)
+  return `unknown key "${key}"${near === undefined ? '' : `, did you mean "${near}"?`}`
 }
 
 /** Where the offending value stands; for a missing key, where its parent stands. */
@@ -129,18 +126,4 @@ function knownKeys(schema: unknown, path: readonly PropertyKey[]): string[] {
   )
     return knownKeys(schema.unwrap(), path)
   return []
-}
-
-/** Letters to add, leave out or change to make one word of the other (Levenshtein). */
-function editDistance(one: string, other: string): number {
-  let above = Array.from({ length: other.length + 1 }, (_, column) => column)
-  for (let row = 1; row <= one.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= other.length; column++) {
-      const changed = (above[column - 1] ?? 0) + (one[row - 1] === other[column - 1] ? 0 : 1)
-      current.push(Math.min(changed, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
-    }
-    above = current
-  }
-  return above[other.length] ?? 0
 }

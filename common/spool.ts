@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PermanentError, reasonOf, TransientError } from './errors.ts'
@@ -183,8 +183,23 @@ export class Spool {
     this.#assertOpen()
     signal.throwIfAborted()
     if (this.counters.records > 0) return
-    await once(this.#events, 'record', {
-      signal: AbortSignal.any([signal, this.#closing.signal]),
+    // Plain listeners, all taken off again: AbortSignal.any() leaves something behind on each long-lived signal.
+    await new Promise<void>((resolve, reject) => {
+      const settle = (end: () => void): void => {
+        this.#events.off('record', arrived)
+        for (const one of [signal, this.#closing.signal]) one.removeEventListener('abort', stopped)
+        end()
+      }
+      const arrived = (): void => {
+        settle(resolve)
+      }
+      const stopped = (): void => {
+        settle(() => {
+          reject(new DOMException('no longer waiting for a record', 'AbortError'))
+        })
+      }
+      this.#events.on('record', arrived)
+      for (const one of [signal, this.#closing.signal]) one.addEventListener('abort', stopped)
     })
   }
 
