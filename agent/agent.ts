@@ -1,0 +1,135 @@
+import { networkInterfaces } from 'node:os'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { memoryUsage } from 'node:process'
+import type { Logger } from '../common/log.ts'
+import type { Measurement } from '../common/measurement.ts'
+import type { RunningService } from '../common/service.ts'
+import { Spool } from '../common/spool.ts'
+import type { AgentConfig } from './config.ts'
+import { Outbox } from './outbox.ts'
+import type { ProbeContext } from './probe.ts'
+import { Pusher, type PushLimits } from './push.ts'
+import { Scheduler, systemClock, type Clock, type ScheduledProbe } from './scheduler.ts'
+import { SELF, SelfProbe, type Vitals } from './self.ts'
+import { subnetsOf } from './subnets.ts'
+
+/** Closing takes three steps, each at most this long: end the runs, close the probes, push once more. */
+const GRACE_MS = 1000
+const LAST_PUSH_MS = 2000
+const LOOP_DELAY_RESOLUTION_MS = 50
+const LOOP_DELAY_PERCENTILE = 99
+const NS_PER_MS = 1e6
+const US_PER_MS = 1000
+const LOOPBACK = /^(localhost|127\.[\d.]+|\[::1\])$/
+
+export interface AgentOptions {
+  readonly clock?: Clock
+  readonly random?: () => number
+  /** First runs after exactly one interval, instead of spread. */
+  readonly aligned?: boolean
+  readonly pushLimits?: Partial<PushLimits>
+}
+
+interface Parts {
+  readonly schedulers: readonly Scheduler[]
+  readonly outbox: Outbox
+  readonly pusher: Pusher
+  readonly spool: Spool
+  readonly release: () => void
+}
+
+/** A running agent: probes, by the scheduler, into the spool, by the pusher, to a collector. */
+export class Agent implements RunningService {
+  readonly #parts: Parts
+  #closing: Promise<void> | undefined
+
+  private constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** @throws when the spool cannot be opened; whatever fails later is retried */
+  static async start(config: AgentConfig, log: Logger, options: AgentOptions = {}): Promise<Agent> {
+    const { clock = systemClock, random = Math.random, aligned = false } = options
+    const { agent, site, collectors, pushLimits = {} } = { ...config, ...options }
+    warnOfPlainTokens(config, log)
+    const spool = await Spool.open(config.spool)
+    const monotonicMs = (): number => clock.monotonicMs()
+    const outbox = new Outbox({ agent, site, spool, log, monotonicMs })
+    const pusher = new Pusher({ collectors, spool, clock, log, random, limits: pushLimits })
+    const loopDelay = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS })
+    loopDelay.enable()
+    const startedMs = monotonicMs()
+    const readVitals = (): Vitals => {
+      const cpu = process.cpuUsage()
+      const delayMs = loopDelay.percentile(LOOP_DELAY_PERCENTILE) / NS_PER_MS
+      loopDelay.reset()
+      return {
+        uptimeS: (monotonicMs() - startedMs) / 1000,
+        rssBytes: memoryUsage.rss(),
+        cpuMs: (cpu.user + cpu.system) / US_PER_MS,
+        loopDelayMs: Math.max(0, delayMs - LOOP_DELAY_RESOLUTION_MS),
+        subnets: subnetsOf(networkInterfaces()),
+        monotonicMs: monotonicMs(),
+        spoolPoints: spool.counters.points,
+        spoolBytes: spool.counters.bytes,
+        droppedPoints: spool.counters.droppedPoints + outbox.droppedPoints,
+        rejectedPoints: pusher.counters.rejectedPoints,
+        pushFailures: pusher.counters.failures,
+      }
+    }
+    const deliver = (points: readonly Measurement[]): void => void outbox.put(points)
+    const schedule = { agent, clock, log, aligned, deliver }
+    const scheduler = new Scheduler(makeProbes(config, log, clock, deliver), schedule)
+    const self = new SelfProbe(readVitals, () => scheduler.takeHealth(), clock.nowUs())
+    const own = new Scheduler([{ label: SELF, intervalMs: config.intervalMs, probe: self }], {
+      ...schedule,
+      deliver: (points) => {
+        void outbox.put(points).then((isSpooled) => {
+          if (!isSpooled) self.sayAgain()
+        })
+      },
+    })
+    pusher.start()
+    scheduler.start()
+    own.start()
+    const release = (): void => {
+      loopDelay.disable()
+    }
+    return new Agent({ schedulers: [scheduler, own], outbox, pusher, spool, release })
+  }
+
+  /** Stops measuring, spools what was still measured, pushes once more, and lets go of everything. May be called again. */
+  async close(): Promise<void> {
+    this.#closing ??= this.#close()
+    await this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const { schedulers, outbox, pusher, spool, release } = this.#parts
+    await Promise.all(schedulers.map((scheduler) => scheduler.stop(GRACE_MS)))
+    await outbox.drain()
+    await pusher.stop(LAST_PUSH_MS)
+    await spool.close()
+    release()
+  }
+}
+
+function makeProbes(
+  config: AgentConfig,
+  log: Logger,
+  clock: Clock,
+  report: ProbeContext['report'],
+): readonly ScheduledProbe[] {
+  return config.probes.map(({ label, intervalMs, create }) => {
+    const context = { log: log.child({ probe: label }), nowUs: () => clock.nowUs(), report }
+    return { label, intervalMs, probe: create(context) }
+  })
+}
+
+function warnOfPlainTokens({ collectors }: AgentConfig, log: Logger): void {
+  for (const { url } of collectors) {
+    const { protocol, hostname } = new URL(url)
+    if (protocol === 'https:' || LOOPBACK.test(hostname)) continue
+    log.warn({ url }, 'the token goes over the network in the clear: use https')
+  }
+}

@@ -1,0 +1,259 @@
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
+import { parseDocument } from 'yaml'
+import { z } from 'zod'
+import { closest } from '../common/closest.ts'
+import { readConfig } from '../common/config.ts'
+import { reasonOf } from '../common/errors.ts'
+import { LOG_LEVELS, type LogLevel } from '../common/log.ts'
+import { bytes, duration, httpUrl, name, secret, type Secret } from '../common/settings.ts'
+import type { ConfiguredProbe, ProbeKind } from './probe.ts'
+import { PROBES } from './probes/index.ts'
+
+const DEFAULT_INTERVAL_MS = 10_000
+const MIN_INTERVAL_MS = 100
+const MAX_INTERVAL_MS = 3_600_000
+const DEFAULT_SPOOL_FOLDER = 'spool'
+const DEFAULT_SPOOL_BYTES = 64 * 1024 ** 2
+
+/** A collector to push to; the first of the list is preferred. */
+export interface CollectorAddress {
+  readonly url: string
+  readonly token: Secret
+  /** PEM texts: whom to trust instead of the system's authorities, and who we are (mutual TLS). */
+  readonly ca?: string | undefined
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+}
+
+/** One probe of the configuration, its options read. */
+export interface ProbeEntry {
+  readonly kind: string
+  /** Unique among the agent's probes: the kind, or the name given. */
+  readonly label: string
+  readonly intervalMs: number
+  readonly create: ConfiguredProbe['create']
+}
+
+export interface AgentConfig {
+  readonly agent: string
+  readonly site: string
+  readonly collectors: readonly CollectorAddress[]
+  readonly intervalMs: number
+  readonly spool: { readonly folder: string; readonly maxBytes: number }
+  readonly logLevel: LogLevel
+  readonly probes: readonly ProbeEntry[]
+}
+
+type Kinds = ReadonlyMap<string, ProbeKind>
+
+/**
+ * Reads an agent's configuration. File names in it count from the folder of `file`. Only the probes it names are loaded.
+ * @throws ConfigError with every complaint at once
+ */
+export async function readAgentConfig(text: string, file: string): Promise<AgentConfig> {
+  const kinds = new Map<string, ProbeKind>()
+  for (const kind of kindsNamedIn(text)) {
+    const load = Object.hasOwn(PROBES, kind) ? PROBES[kind] : undefined
+    if (load !== undefined) kinds.set(kind, await load())
+  }
+  return readConfig(agentConfig(kinds, dirname(resolve(file))), text, file)
+}
+
+/** The probe of a kind with the options given, as from a configuration entry; undefined with the complaints when they do not fit. */
+export function readProbeOptions(
+  kind: ProbeKind,
+  options: unknown,
+): { readonly create: ConfiguredProbe['create'] } | { readonly complaints: readonly string[] } {
+  const result = kind.schema.safeParse(options)
+  if (result.success) return result.data
+  return {
+    complaints: result.error.issues.map(({ path, message }) =>
+      path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message,
+    ),
+  }
+}
+
+function agentConfig(kinds: Kinds, folder: string): z.ZodType<AgentConfig> {
+  const shape = z.strictObject({
+    agent: name,
+    site: name,
+    collectors: z.array(collector(folder)).default([]),
+    interval: interval.default(DEFAULT_INTERVAL_MS),
+    spool: z
+      .strictObject({
+        folder: z.string().min(1).default(DEFAULT_SPOOL_FOLDER),
+        max: bytes.default(DEFAULT_SPOOL_BYTES),
+      })
+      .prefault({}),
+    'log-level': z.enum(LOG_LEVELS).default('info'),
+    probes: z
+      .array(probeEntry(kinds, folder))
+      .min(1, 'expected at least one probe')
+      .superRefine(haveNamesOfTheirOwn, { when: () => true })
+      .transform(labelled),
+  })
+  return shape.transform(
+    ({ spool, interval: intervalMs, 'log-level': logLevel, probes, ...rest }) => ({
+      ...rest,
+      intervalMs,
+      logLevel,
+      spool: { folder: resolve(folder, spool.folder), maxBytes: spool.max },
+      probes: probes.map((probe) => ({ ...probe, intervalMs: probe.intervalMs ?? intervalMs })),
+    }),
+  )
+}
+
+const interval = duration.refine(
+  (ms) => ms >= MIN_INTERVAL_MS && ms <= MAX_INTERVAL_MS,
+  'expected an interval from 100ms to 1h',
+)
+
+function collector(folder: string): z.ZodType<CollectorAddress> {
+  const pem = z.string().transform((path, context) => {
+    try {
+      return readFileSync(resolve(folder, path), 'utf8')
+    } catch (error) {
+      context.issues.push({
+        code: 'custom',
+        message: `cannot read it: ${reasonOf(error)}`,
+        input: path,
+      })
+      return z.NEVER
+    }
+  })
+  return z
+    .strictObject({
+      url: httpUrl,
+      token: z
+        .unknown()
+        .transform((value) => withResolvedFiles(value, folder))
+        .pipe(secret),
+      ca: pem.optional(),
+      cert: pem.optional(),
+      key: pem.optional(),
+    })
+    .refine(
+      ({ cert, key }) => (cert === undefined) === (key === undefined),
+      'a client certificate needs both cert and key',
+    )
+    .superRefine(({ ca, cert, key }, context) => {
+      try {
+        createSecureContext({ ca, cert, key })
+      } catch (error) {
+        context.addIssue(`cannot use ca, cert and key: ${reasonOf(error)}`)
+      }
+    })
+}
+
+/** What every probe entry may say besides its kind's own options. */
+const shared = z.strictObject({ interval: interval.optional(), name: name.optional() })
+
+interface Entry {
+  readonly kind: string
+  readonly name: string | undefined
+  readonly intervalMs: number | undefined
+  readonly create: ConfiguredProbe['create']
+}
+
+function probeEntry(kinds: Kinds, folder: string): z.ZodType<Entry> {
+  const entry = z.record(z.string(), z.unknown(), 'expected a probe, such as "- probe: host"')
+  return entry.transform((value, context) => {
+    const { probe: kindName, interval: givenInterval, name: givenName, ...options } = value
+    const complain = (message: string, path: PropertyKey[]): typeof z.NEVER => {
+      context.issues.push({ code: 'custom', message, path, input: value })
+      return z.NEVER
+    }
+    if (typeof kindName !== 'string') {
+      return complain(`expected a probe: one of ${Object.keys(PROBES).join(', ')}`, ['probe'])
+    }
+    const kind = kinds.get(kindName)
+    if (kind === undefined) return complain(unknownKind(kindName), ['probe'])
+    const common = shared.safeParse({ interval: givenInterval, name: givenName })
+    const own = kind.schema.safeParse(withResolvedFiles(options, folder))
+    for (const issue of [...(common.error?.issues ?? []), ...(own.error?.issues ?? [])]) {
+      if (issue.code !== 'unrecognized_keys') complain(issue.message, issue.path)
+      else for (const key of issue.keys) complain(unknownOption(key, kind), [...issue.path, key])
+    }
+    if (!common.success || !own.success) return z.NEVER
+    return {
+      kind: kindName,
+      name: common.data.name,
+      intervalMs: common.data.interval,
+      create: own.data.create,
+    }
+  })
+}
+
+/** What to say of a kind that is not in the list. */
+export function unknownKind(kind: string): string {
+  const known = Object.keys(PROBES)
+  const meant = closest(kind, known)
+  return meant === undefined
+    ? `there is no probe "${kind}"; there are ${known.join(', ')}`
+    : `there is no probe "${kind}"; did you mean "${meant}"?`
+}
+
+function unknownOption(key: string, { name: kind, schema }: ProbeKind): string {
+  const options = schema instanceof z.ZodPipe ? schema.in : schema
+  const meant =
+    options instanceof z.ZodObject ? closest(key, Object.keys(options.shape)) : undefined
+  return `${kind} has no such option${meant === undefined ? '' : `; did you mean "${meant}"?`}`
+}
+
+function haveNamesOfTheirOwn(
+  entries: readonly Partial<Entry>[],
+  context: z.core.$RefinementCtx,
+): void {
+  const taken = new Set<string>()
+  for (const [index, { name: given }] of entries.entries()) {
+    if (given === undefined) continue
+    if (taken.has(given)) {
+      const message = `two probes are named "${given}"`
+      context.addIssue({ code: 'custom', message, path: [index, 'name'], input: given })
+    }
+    taken.add(given)
+  }
+}
+
+/** Names given stay; an entry without one is called after its kind, the second of a kind `ping-2`, and so on. */
+function labelled(
+  entries: readonly Entry[],
+): (Omit<ProbeEntry, 'intervalMs'> & { readonly intervalMs: number | undefined })[] {
+  const taken = new Set(entries.flatMap(({ name: given }) => given ?? []))
+  return entries.map(({ name: given, ...entry }) => {
+    let label = given ?? entry.kind
+    for (let n = 2; given === undefined && taken.has(label); n++) label = `${entry.kind}-${n}`
+    taken.add(label)
+    return { ...entry, label }
+  })
+}
+
+/** These keys name a file wherever they stand: relative names count from the configuration's folder. */
+const FILE_KEYS: ReadonlySet<string> = new Set(['file', 'ca', 'cert'])
+
+function withResolvedFiles(value: unknown, folder: string): unknown {
+  if (Array.isArray(value)) return value.map((item: unknown) => withResolvedFiles(item, folder))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]: [string, unknown]) => [
+      key,
+      FILE_KEYS.has(key) && typeof item === 'string'
+        ? resolve(folder, item)
+        : withResolvedFiles(item, folder),
+    ]),
+  )
+}
+
+function kindsNamedIn(text: string): ReadonlySet<string> {
+  const named = z.object({ probes: z.array(z.unknown()) })
+  const entry = z.object({ probe: z.string() })
+  try {
+    const read = named.safeParse(parseDocument(text, { logLevel: 'silent' }).toJS())
+    const entries = read.success ? read.data.probes.map((item) => entry.safeParse(item)) : []
+    return new Set(entries.flatMap(({ data }) => (data === undefined ? [] : [data.probe])))
+  } catch {
+    return new Set() // not readable as YAML: readConfig says why and where
+  }
+}
