@@ -1,0 +1,197 @@
+import {
+  DuckDBDataChunk,
+  DuckDBInstance,
+  DuckDBTimestampValue,
+  type DuckDBAppender,
+  type DuckDBConnection,
+  type DuckDBValue,
+} from '@duckdb/node-api'
+import { PermanentError, reasonOf, TransientError } from '../../common/errors.ts'
+import type { Measurement } from '../../common/measurement.ts'
+import type { TableColumn } from './duckdb-schema.ts'
+
+/** DuckDB's own vector size: the most rows of one chunk. */
+const ROWS_PER_CHUNK = 2048
+/** What a query may put on disk when it does not fit the memory limit. */
+const MAX_TEMPORARY_BYTES = 1024 ** 3
+/** Log written before it is folded into the tables. DuckDB's own 16 MB costs a fifth more CPU and twice as many long waits. */
+const CHECKPOINT_BYTES = 32 * 1024 ** 2
+/** After such an error DuckDB refuses everything until the file is opened anew. */
+const FATAL = /^(?:FATAL|INTERNAL) Error/
+
+/** One open DuckDB file: one connection that writes, and one more for each query that reads. */
+export class DuckDb {
+  readonly #file: string
+  readonly #instance: DuckDBInstance
+  readonly #writer: DuckDBConnection
+  readonly #readers = new Map<DuckDBConnection, Promise<unknown>>()
+  #broken = false
+  #closed = false
+
+  private constructor(file: string, instance: DuckDBInstance, writer: DuckDBConnection) {
+    this.#file = file
+    this.#instance = instance
+    this.#writer = writer
+  }
+
+  /** @throws PermanentError naming the file and the remedy */
+  static async open(
+    file: string,
+    options: { readonly memoryLimitBytes: number; readonly temporaryFolder: string },
+  ): Promise<DuckDb> {
+    try {
+      const instance = await DuckDBInstance.create(file, {
+        threads: '1',
+        memory_limit: `${options.memoryLimitBytes}B`,
+        temp_directory: options.temporaryFolder,
+        max_temp_directory_size: `${MAX_TEMPORARY_BYTES}B`,
+        wal_autocheckpoint: `${CHECKPOINT_BYTES}B`,
+        preserve_insertion_order: 'false',
+        enable_external_access: 'false',
+      })
+      return new DuckDb(file, instance, await instance.connect())
+    } catch (error) {
+      throw openingError(file, reasonOf(error))
+    }
+  }
+
+  /** Whether it must be closed and opened anew to go on. */
+  get broken(): boolean {
+    return this.#broken
+  }
+
+  /** Runs a statement on the writing connection and says how many rows it changed. @throws TransientError */
+  async run(sql: string): Promise<number> {
+    return await this.#guarded(async () => (await this.#writer.run(sql)).rowsChanged)
+  }
+
+  /** All or nothing, and durable when it resolves. @throws TransientError */
+  async transaction(work: () => Promise<void>): Promise<void> {
+    await this.run('BEGIN')
+    try {
+      await work()
+      await this.run('COMMIT')
+    } catch (error) {
+      // After a COMMIT that failed there is nothing left to roll back, and it says so.
+      await this.run('ROLLBACK').catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** Appends points to a table with these columns; undefined = a column the vocabulary no longer has. @throws TransientError */
+  async append(
+    table: string,
+    columns: readonly (TableColumn | undefined)[],
+    points: readonly Measurement[],
+  ): Promise<void> {
+    await this.#guarded(async () => {
+      const appender = await this.#writer.createAppender(table)
+      try {
+        for (let start = 0; start < points.length; start += ROWS_PER_CHUNK) {
+          appendChunk(appender, columns, points.slice(start, start + ROWS_PER_CHUNK))
+        }
+        appender.flushSync()
+      } finally {
+        appender.closeSync()
+      }
+    })
+  }
+
+  /** Rows of a query on a connection of its own, which ends early when the signal fires. @throws TransientError */
+  async query(
+    sql: string,
+    values: readonly string[] = [],
+    signal?: AbortSignal,
+  ): Promise<readonly (readonly unknown[])[]> {
+    return await this.#guarded(async () => {
+      const reader = await this.#instance.connect()
+      const interrupt = (): void => {
+        reader.interrupt()
+      }
+      signal?.addEventListener('abort', interrupt)
+      try {
+        const answer = reader.runAndReadAll(sql, [...values])
+        this.#readers.set(reader, answer)
+        return (await answer).getRows()
+      } finally {
+        signal?.removeEventListener('abort', interrupt)
+        this.#readers.delete(reader)
+        reader.closeSync()
+      }
+    })
+  }
+
+  /** Interrupts what still reads. Nothing may be running on the writing connection. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    for (const reader of this.#readers.keys()) reader.interrupt()
+    await Promise.allSettled(this.#readers.values())
+    this.#writer.closeSync()
+    this.#instance.closeSync()
+  }
+
+  async #guarded<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new TransientError('store-failed', `${this.#file} is closed`)
+    try {
+      return await work()
+    } catch (error) {
+      const reason = reasonOf(error)
+      if (FATAL.test(reason)) this.#broken = true
+      throw new TransientError('store-failed', `${this.#file}: ${reason}`, { cause: error })
+    }
+  }
+}
+
+function appendChunk(
+  appender: DuckDBAppender,
+  columns: readonly (TableColumn | undefined)[],
+  points: readonly Measurement[],
+): void {
+  const types = columns.map((_, index) => appender.columnType(index))
+  const chunk = DuckDBDataChunk.create(types, points.length)
+  for (const [index, column] of columns.entries()) {
+    const vector = chunk.getColumnVector(index)
+    let row = 0
+    for (const point of points) vector.setItem(row++, cell(point, column))
+    vector.flush()
+  }
+  appender.appendDataChunk(chunk)
+}
+
+/** What the column holds of a point; a value that does not fit its column is absent. */
+function cell(point: Measurement, column: TableColumn | undefined): DuckDBValue {
+  if (column === undefined) return null
+  if (column.kind === 'time') return new DuckDBTimestampValue(BigInt(point.timeUs))
+  if (column.kind === 'tag') {
+    const tag = point.tags[column.name]
+    return tag === undefined || tag === '' ? null : tag
+  }
+  const value = point.fields[column.name]
+  switch (column.kind) {
+    case 'float':
+      return typeof value === 'number' && Number.isFinite(value) ? value : null
+    case 'integer':
+      return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : null
+    case 'boolean':
+      return typeof value === 'boolean' ? value : null
+    case 'string':
+      return typeof value === 'string' ? value : null
+  }
+}
+
+function openingError(file: string, reason: string): PermanentError {
+  if (/set lock|being used by another process/.test(reason)) {
+    return new PermanentError(
+      'store-locked',
+      `${file} is in use by another process: stop that one, or give this collector another data folder (${reason})`,
+    )
+  }
+  if (/not a valid DuckDB|[Cc]orrupt|read enough bytes|newer version|replaying WAL/.test(reason)) {
+    return new PermanentError(
+      'store-corrupt',
+      `${file} cannot be read: restore it from a backup, or move it and ${file}.wal away and a new one is begun (${reason})`,
+    )
+  }
+  return new PermanentError('store-open', `${file} cannot be opened: ${reason}`)
+}
