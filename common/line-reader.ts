@@ -43,6 +43,9 @@ export class LineReader extends LineCursor {
   readonly #tagKeys: string[] = []
   readonly #tagValues: string[] = []
   readonly #fieldKeys: string[] = []
+  /** Of the line before, and an object that has them. */
+  #lastKeys: readonly string[] = []
+  #template: Record<string, FieldValue> | undefined
   #name = ''
   /** Whether the point being read is past its tags; from there on quotes count. */
   #inFields = false
@@ -137,17 +140,41 @@ export class LineReader extends LineCursor {
   }
 
   #fields(): Record<string, FieldValue> | null {
-    const fields: Record<string, FieldValue> = {}
-    for (let index = 0; index === 0 || this.code() === COMMA; index++) {
-      if (index > 0) this.at++
-      if (index === MAX_KEYS) return this.fail(`expected at most ${MAX_KEYS} fields`)
-      const key = this.#key(this.#fieldKeys, index, 'field')
+    const keys: string[] = []
+    const values: FieldValue[] = []
+    while (keys.length === 0 || this.code() === COMMA) {
+      if (keys.length > 0) this.at++
+      if (keys.length === MAX_KEYS) return this.fail(`expected at most ${MAX_KEYS} fields`)
+      const key = this.#key(this.#fieldKeys, keys.length, 'field')
       if (key === null) return null
       const value = this.#fieldValue()
       if (value === null) return null
-      fields[key] = value
+      keys.push(key)
+      values.push(value)
+    }
+    const fields = this.#blank(keys)
+    for (let index = 0; index < keys.length; index++) {
+      const key = keys[index]
+      const value = values[index]
+      if (key !== undefined && value !== undefined) fields[key] = value
     }
     return fields
+  }
+
+  /**
+   * An object for these keys. V8 makes a hash table of an object that is given a dozen keys one by one; a copy of one that was
+   * parsed with all of its keys stays a struct, which takes a quarter of the memory and is read twice as fast by all who come after.
+   * Worth its making from the second line with the same keys on.
+   */
+  #blank(keys: readonly string[]): Record<string, FieldValue> {
+    const last = this.#lastKeys
+    this.#lastKeys = keys
+    if (keys.length !== last.length || keys.some((key, index) => key !== last[index])) {
+      this.#template = undefined
+      return {}
+    }
+    this.#template ??= withKeys(keys)
+    return { ...this.#template }
   }
 
   /** A tag's or field's key, and the equals sign behind it. */
@@ -280,6 +307,15 @@ export class LineReader extends LineCursor {
         return sign * value(start, end) * US_PER_S
     }
   }
+}
+
+function withKeys(keys: readonly string[]): Record<string, FieldValue> {
+  const parsed: unknown = JSON.parse(`{${keys.map((key) => `${JSON.stringify(key)}:""`).join()}}`)
+  return isRecord(parsed) ? parsed : {}
+}
+
+function isRecord(value: unknown): value is Record<string, FieldValue> {
+  return typeof value === 'object' && value !== null
 }
 
 function isDigit(code: number): boolean {

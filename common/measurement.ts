@@ -40,9 +40,9 @@ export interface Measurement {
 }
 
 /** Tags longer than this are cut; an unlimited tag would be an unlimited number of series. */
-export const MAX_TAG_LENGTH = 128
+const MAX_TAG_LENGTH = 128
 /** String fields longer than this are cut by `measurement()`. */
-export const MAX_STRING_FIELD_LENGTH = 1024
+const MAX_STRING_FIELD_LENGTH = 1024
 const MAX_TIME_US = Number.MAX_SAFE_INTEGER
 
 /**

@@ -327,10 +327,15 @@ export class PathRounds {
   #stream({ key, label, agent, identity }: StreamInterval): Stream {
     const known = this.streams.get(key)
     if (known !== undefined) return known
-    const stream = { key, label, agent, identity, ...NEW_STREAM }
+    const stream = { key, label: copyOf(label), agent, identity, ...NEW_STREAM }
     this.streams.set(key, stream)
     return stream
   }
+}
+
+/** A string of its own: one made of slices of a batch would keep the whole batch in memory for as long as the stream lives. */
+function copyOf(text: string): string {
+  return text.split('').join('')
 }
 
 const NEW_OBSERVER: Observer = {

@@ -38,7 +38,7 @@ export function identifier(name: string): string {
   return `"${name.replace(/["\\]/g, '\\$&')}"`
 }
 
-export function literal(value: string): string {
+function literal(value: string): string {
   return `'${value.replace(/['\\]/g, '\\$&').replaceAll('\n', '\\n')}'`
 }
 

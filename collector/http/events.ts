@@ -1,0 +1,81 @@
+import { PassThrough } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { refuse } from './reply.ts'
+
+/** A browser that has not read so much is not read by anybody: it reconnects when it wakes up. */
+const MAX_UNREAD_BYTES = 4 * 1024 ** 2
+const RECONNECT_MS = 2000
+
+/** The open consoles, each a stream of server-sent events. */
+export class EventStreams {
+  readonly #max: number
+  readonly #streams = new Set<PassThrough>()
+  #dropped = 0
+
+  constructor(max: number) {
+    this.#max = max
+  }
+
+  get size(): number {
+    return this.#streams.size
+  }
+
+  /** Viewers cut off because they did not read. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /** Answers with a stream that begins with `first`. */
+  open(request: FastifyRequest, reply: FastifyReply, first: string): FastifyReply {
+    if (this.#streams.size >= this.#max) {
+      void reply.header('retry-after', '10')
+      return refuse(reply, 503, 'too-many-viewers', `${this.#max} consoles are open already`)
+    }
+    const stream = new PassThrough()
+    this.#streams.add(stream)
+    const forget = (): void => {
+      this.#streams.delete(stream)
+      stream.destroy()
+    }
+    request.raw.once('close', forget)
+    reply.raw.once('close', forget)
+    stream.write(`retry: ${RECONNECT_MS}\n\n${frame(first)}`)
+    return reply
+      .type('text/event-stream')
+      .header('cache-control', 'no-store')
+      .header('x-accel-buffering', 'no')
+      .header('connection', 'close')
+      .send(stream)
+  }
+
+  /** Sends the overview, as JSON, to everybody. */
+  send(overview: string): void {
+    this.#write(frame(overview))
+  }
+
+  /** Keeps proxies from closing a connection on which nothing happens. */
+  heartbeat(): void {
+    this.#write(':\n\n')
+  }
+
+  close(): void {
+    for (const stream of this.#streams) stream.end()
+    this.#streams.clear()
+  }
+
+  #write(text: string): void {
+    for (const stream of this.#streams) {
+      if (stream.writableLength + stream.readableLength > MAX_UNREAD_BYTES) {
+        this.#dropped++
+        this.#streams.delete(stream)
+        stream.destroy()
+      } else {
+        stream.write(text)
+      }
+    }
+  }
+}
+
+function frame(overview: string): string {
+  return `event: overview\ndata: ${overview}\n\n`
+}

@@ -1,0 +1,215 @@
+#!/usr/bin/env node
+import { readFile } from 'node:fs/promises'
+import { setFlagsFromString } from 'node:v8'
+import { Command, CommanderError } from 'commander'
+import { ConfigError, readConfig } from '../common/config.ts'
+import { PermanentError, reasonOf } from '../common/errors.ts'
+import { createLogger } from '../common/log.ts'
+import { runUntilSignal } from '../common/service.ts'
+import { version } from '../common/version.ts'
+import { Collector } from './collector.ts'
+import { collectorConfig, type CollectorConfig } from './config.ts'
+import { createToken, listTokens, revokeToken, ROLES, type NewToken } from './http/tokens.ts'
+import { readSite } from './site-watch.ts'
+import { allOf, checkFolder, readTls } from './start-checks.ts'
+
+const FAILURE = 1
+const USAGE = 2
+/** Past this an orderly end is given up. */
+const CLOSE_WITHIN_MS = 5000
+/** How far the heap may grow past what was alive before it is collected; costs some percent of speed, saves a quarter of the memory (bench). */
+const HEAP_GROWING_PERCENT = 5
+
+interface Where {
+  readonly config?: string
+  readonly data?: string
+  readonly listen?: string
+}
+
+interface TokenRequest extends Where {
+  readonly agent?: string
+  readonly site?: string
+  readonly role?: string
+}
+
+/** What is wrong with the command line. */
+class UsageError extends Error {}
+
+// Left alone, V8 lets garbage grow to several times what is alive before it looks, and DuckDB's buffers wait for it to look.
+setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`)
+process.exitCode = await main(process.argv)
+
+async function main(argv: readonly string[]): Promise<number> {
+  let code = 0
+  const program = commands((result) => {
+    code = result
+  })
+  try {
+    await program.parseAsync([...argv])
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE
+    const isUsage = error instanceof UsageError
+    if (!isUsage && !(error instanceof PermanentError)) throw error
+    for (const line of reasonOf(error).split('\n')) console.error(`kiestoon-collector: ${line}`)
+    return isUsage ? USAGE : FAILURE
+  }
+}
+
+function commands(done: (code: number) => void): Command {
+  const program = new Command('kiestoon-collector')
+    .description('stores what agents measure, judges it, alerts, and shows it')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(kiestoon-collector --help says more)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  kiestoon-collector run --data ./data                       try it: http://127.0.0.1:8420
+  kiestoon-collector check-config --config collector.yaml    say what is wrong in it
+  kiestoon-collector run --config collector.yaml
+  kiestoon-collector token create --config collector.yaml --agent gw-1 --site hq
+
+Exit codes: 0 done, 1 failed, 2 wrong command line.`,
+    )
+  const where = (command: Command): Command =>
+    command
+      .option('-c, --config <file>', 'configuration (YAML)')
+      .option('-d, --data <folder>', 'data folder, instead of the one in the configuration')
+  where(program.command('run'))
+    .description('run until SIGINT or SIGTERM')
+    .option('-l, --listen <host:port>', 'address to listen on, instead of the one configured')
+    .action(async (options: Where) => {
+      done(await run(options))
+    })
+  program
+    .command('check-config')
+    .description(
+      'read the configuration, the site file and the certificates, and say what is wrong',
+    )
+    .requiredOption('-c, --config <file>', 'configuration (YAML)')
+    .action(async (options: Where) => {
+      await checkConfig(options)
+    })
+  const token = program.command('token').description('make, list and revoke tokens')
+  where(token.command('create'))
+    .description('make a token for an agent or for a person, and print it once')
+    .option('--agent <name>', 'the agent it is for')
+    .option('--site <name>', 'the site of the agent')
+    .option('--role <role>', `for a person: ${ROLES.filter((role) => role !== 'agent').join(', ')}`)
+    .action(async (options: TokenRequest) => {
+      const folder = await dataFolder(options)
+      const { token: made, secret } = await createToken(folder, newToken(options), now())
+      console.log(secret)
+      console.error(`token ${made.id} (${made.agent ?? made.role}): shown this once only`)
+    })
+  where(token.command('list'))
+    .description('list the tokens, without their secrets')
+    .action(async (options: Where) => {
+      const rows = (await listTokens(await dataFolder(options))).map((it) =>
+        [
+          it.id,
+          it.role.padEnd(8),
+          it.agent === undefined ? '-' : `${it.agent}@${it.site ?? ''}`,
+          it.created,
+          it.revoked === undefined ? '' : `revoked ${it.revoked}`,
+        ].join('  '),
+      )
+      console.log(rows.length === 0 ? 'no tokens yet' : rows.join('\n'))
+    })
+  where(token.command('revoke'))
+    .description('revoke a token; a running collector refuses it within a second')
+    .argument('<id>', 'as listed')
+    .action(async (id: string, options: Where) => {
+      await revokeToken(await dataFolder(options), id, now())
+      console.log(`token ${id} is revoked`)
+    })
+  return program
+}
+
+async function run(options: Where): Promise<number> {
+  const config = await configOf(options)
+  const log = createLogger('collector', config['log-level'])
+  const { collector, adminToken } = await Collector.start(config, log)
+  console.log(`Kiestoon collector: ${collector.url}`)
+  if (adminToken !== undefined)
+    console.log(`Admin token (shown this once; also in ${config.data}/admin-token): ${adminToken}`)
+  const onHangup = (): void => void collector.reload()
+  process.on('SIGHUP', onHangup)
+  const code = await runUntilSignal(async () => collector, { deadlineMs: CLOSE_WITHIN_MS, log })
+  process.off('SIGHUP', onHangup)
+  // Past the deadline something still holds the process open.
+  if (code !== 0) process.exit(code)
+  return code
+}
+
+async function checkConfig(options: Where): Promise<void> {
+  const config = await configOf(options)
+  const path = config['site-file']
+  const [site] = await allOf([
+    path === undefined ? Promise.resolve(undefined) : readSite(path),
+    readTls(config.tls),
+  ])
+  const { host, port } = config.listen
+  console.log(
+    [
+      `${options.config ?? ''} is right.`,
+      `listens on ${host}:${port}${config.tls === undefined ? '' : ' with TLS'}`,
+      `data in ${config.data}, store ${config.store.kind}`,
+      site === undefined ? 'no site file' : `site file ${path ?? ''}: ${site.size} networks`,
+      `alerts by: ${config.notify.map(({ name }) => name).join(', ') || 'nothing (the console only)'}`,
+    ].join('\n'),
+  )
+}
+
+/** The configuration; what the command line says goes before what the file says. */
+async function configOf({ config: file, data, listen }: Where): Promise<CollectorConfig> {
+  if (file === undefined && data === undefined)
+    throw new UsageError(
+      'expected --config FILE, or --data FOLDER to run with defaults (kiestoon-collector --help says more)',
+    )
+  const overrides = Object.entries({ data, listen }).filter(([, value]) => value !== undefined)
+  const override = readConfig(
+    collectorConfig,
+    JSON.stringify(Object.fromEntries(overrides)),
+    'command line',
+  )
+  if (file === undefined) return override
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    throw new ConfigError([`cannot read the configuration: ${reasonOf(error)}`])
+  }
+  return {
+    ...readConfig(collectorConfig, text, file),
+    ...(data === undefined ? {} : { data: override.data }),
+    ...(listen === undefined ? {} : { listen: override.listen }),
+  }
+}
+
+async function dataFolder(options: Where): Promise<string> {
+  const { data } = await configOf(options)
+  await checkFolder(data)
+  return data
+}
+
+function newToken({ agent, site, role }: TokenRequest): NewToken {
+  if (agent !== undefined) {
+    if (role !== undefined && role !== 'agent')
+      throw new UsageError(`a token is for an agent or for a person: leave out --role or --agent`)
+    if (site === undefined) throw new UsageError(`expected --site: where agent ${agent} is`)
+    return { role: 'agent', agent, site }
+  }
+  const known = ROLES.find((it) => it === role)
+  if (known === undefined || known === 'agent')
+    throw new UsageError(
+      'expected --agent NAME --site SITE for an agent, or --role admin, operator or viewer for a person',
+    )
+  return { role: known }
+}
+
+function now(): string {
+  return new Date().toISOString()
+}

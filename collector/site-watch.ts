@@ -1,0 +1,66 @@
+import { readFile, stat } from 'node:fs/promises'
+import { ConfigError, readConfig } from '../common/config.ts'
+import { reasonOf } from '../common/errors.ts'
+import type { Logger } from '../common/log.ts'
+import { siteFile } from './topology/site-file.ts'
+import { Site } from './topology/site.ts'
+
+/** Reads a site file. @throws ConfigError with everything that is wrong in it */
+export async function readSite(path: string): Promise<Site> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    throw new ConfigError([`cannot read the site file: ${reasonOf(error)}`])
+  }
+  return new Site(readConfig(siteFile, text, path))
+}
+
+/** The site file as it last could be read. */
+export class SiteWatch {
+  readonly #path: string | undefined
+  readonly #log: Logger
+  #site: Site
+  #mark: string
+
+  private constructor(path: string | undefined, site: Site, mark: string, log: Logger) {
+    this.#path = path
+    this.#site = site
+    this.#mark = mark
+    this.#log = log
+  }
+
+  /** @throws ConfigError */
+  static async open(path: string | undefined, log: Logger): Promise<SiteWatch> {
+    if (path === undefined) return new SiteWatch(undefined, new Site(), '', log)
+    const mark = await markOf(path)
+    return new SiteWatch(path, await readSite(path), mark, log)
+  }
+
+  get site(): Site {
+    return this.#site
+  }
+
+  /** Reads the file again if it changed. A file with mistakes changes nothing and is complained about. */
+  async follow(): Promise<void> {
+    if (this.#path === undefined) return
+    const mark = await markOf(this.#path)
+    if (mark === this.#mark) return
+    this.#mark = mark
+    try {
+      this.#site = await readSite(this.#path)
+      this.#log.info({ file: this.#path, networks: this.#site.size }, 'site file read again')
+    } catch (error) {
+      this.#log.error({ reason: reasonOf(error) }, 'site file not usable: the one before stays')
+    }
+  }
+}
+
+async function markOf(path: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs } = await stat(path, { bigint: true })
+    return `${ino} ${size} ${mtimeNs}`
+  } catch {
+    return ''
+  }
+}

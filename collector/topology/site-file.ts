@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import { name } from '../../common/settings.ts'
+import { parseCidr, type Cidr } from './address.ts'
+
+const MAX_CIDRS = 1000
+
+const cidr = z.string('expected a block such as 10.1.0.0/16').transform((text, context) => {
+  const parsed = parseCidr(text)
+  if (parsed !== undefined) return { text, ...parsed }
+  context.issues.push({
+    code: 'custom',
+    message:
+      'expected a block such as 10.1.0.0/16 or 2001:db8::/32, without bits set behind its length',
+    input: text,
+  })
+  return z.NEVER
+})
+
+const party = z.strictObject({
+  name: z.string().min(1).optional(),
+  notify: z.array(name).optional(),
+})
+
+const network = z.strictObject({
+  label: z.string().optional(),
+  cidr: z.array(cidr).max(MAX_CIDRS).default([]),
+  /** Our site the network is part of; a carrier's network has none. */
+  site: name.optional(),
+  /** lan, wan, internet, lte ...: what carries the calls there. */
+  bearer: name.optional(),
+  owner: name.optional(),
+})
+
+const agent = z.strictObject({ at: name.optional(), 'runs-on': name.optional() })
+
+/** Read loosely: what a component needs and feeds is judged by the power model. */
+const component = z.looseObject({ owner: name.optional() })
+
+/** The YAML file facilities and ICT keep together. */
+export const siteFile = z
+  .strictObject({
+    parties: z.record(name, party).default({}),
+    networks: z.record(name, network).default({}),
+    agents: z.record(name, agent).default({}),
+    components: z.record(name, component).default({}),
+    services: z.record(name, z.looseObject({})).default({}),
+  })
+  .superRefine((file, context) => {
+    const complain = (path: PropertyKey[], message: string): void => {
+      context.addIssue({ code: 'custom', path, message })
+    }
+    const declared = (kind: 'parties' | 'networks', id: string): boolean =>
+      Object.hasOwn(file[kind], id)
+    const owned = [
+      ...Object.entries(file.networks).map(([id, it]) => ['networks', id, it.owner] as const),
+      ...Object.entries(file.components).map(([id, it]) => ['components', id, it.owner] as const),
+    ]
+    for (const [kind, id, owner] of owned) {
+      if (owner !== undefined && !declared('parties', owner))
+        complain([kind, id, 'owner'], `"${owner}" is not declared under parties`)
+    }
+    for (const [id, { at }] of Object.entries(file.agents)) {
+      if (at !== undefined && !declared('networks', at))
+        complain(['agents', id, 'at'], `"${at}" is not declared under networks`)
+    }
+    for (const { path, message } of equalBlocks(file.networks)) complain(path, message)
+  })
+
+export type SiteFile = z.output<typeof siteFile>
+
+interface DeclaredNetwork {
+  readonly cidr: readonly (Cidr & { readonly text: string })[]
+  readonly site?: string | undefined
+}
+
+/** The same block twice is a mistake, save at two sites: each agent then takes that of its own. */
+function equalBlocks(
+  networks: Readonly<Record<string, DeclaredNetwork>>,
+): { path: PropertyKey[]; message: string }[] {
+  const complaints: { path: PropertyKey[]; message: string }[] = []
+  const seen = new Map<string, string>()
+  for (const [id, { cidr: blocks, site = '' }] of Object.entries(networks)) {
+    for (const [index, { base, length, text }] of blocks.entries()) {
+      const key = `${base}/${length}@${site}`
+      const other = seen.get(key)
+      if (other !== undefined)
+        complaints.push({
+          path: ['networks', id, 'cidr', index],
+          message: `${text} is already in network "${other}"`,
+        })
+      seen.set(key, id)
+    }
+  }
+  return complaints
+}

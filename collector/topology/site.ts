@@ -1,0 +1,161 @@
+import { contains, parseAddress, parseCidr, subnetOf, type Address, type Cidr } from './address.ts'
+import type { SiteFile } from './site-file.ts'
+
+/** Said where nobody declared it: better than a guess. */
+export const UNKNOWN = 'unknown'
+/** An address of an undeclared private block. */
+const PRIVATE = 'private'
+/** A public address of no declared network. */
+const INTERNET = 'internet'
+const LAN = 'lan'
+
+/** Addresses that never come from the Internet. */
+const PRIVATE_BLOCKS = [
+  '10.0.0.0/8', // RFC 1918
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '100.64.0.0/10', // RFC 6598, carrier-grade NAT
+  '169.254.0.0/16', // RFC 3927, link-local
+  '127.0.0.0/8', // RFC 1122, loopback
+  '::1/128', // RFC 4291
+  'fe80::/10',
+  'fc00::/7', // RFC 4193, unique local
+].flatMap((text) => parseCidr(text) ?? [])
+
+/** A wider block told as an agent's own subnet is a default route or a mistake, not a site. */
+const WIDEST_OWN = { v4: 8 + 96, v6: 16 }
+const MAX_OWN_SUBNETS = 64
+
+/** Who observes: an agent, its site, and the subnets its machine has. */
+export interface Observer {
+  readonly agent: string
+  readonly site: string
+  readonly subnets: readonly Cidr[]
+}
+
+/** The segment a quality point judges, from the sender's network to the observer's, and whose it is. */
+export interface Segment {
+  readonly from: string
+  readonly to: string
+  readonly at: string
+  readonly bearer: string
+  readonly owner: string
+}
+
+interface Network {
+  readonly name: string
+  readonly site: string | undefined
+  readonly bearer: string | undefined
+  readonly owner: string | undefined
+}
+
+interface Block extends Cidr {
+  readonly network: Network
+}
+
+/** The networks of the site file, for looking up whose an address is. Pure: nothing in it changes. */
+export class Site {
+  readonly #networks: ReadonlyMap<string, Network>
+  readonly #agents: SiteFile['agents']
+  /** Longest prefix first. */
+  readonly #blocks: readonly Block[]
+
+  constructor(file?: SiteFile) {
+    const networks = new Map<string, Network>()
+    const blocks: Block[] = []
+    for (const [id, { cidr, site, bearer, owner }] of Object.entries(file?.networks ?? {})) {
+      const network = { name: id, site, bearer, owner }
+      networks.set(id, network)
+      for (const { base, length } of cidr) blocks.push({ base, length, network })
+    }
+    this.#networks = networks
+    this.#agents = file?.agents ?? {}
+    this.#blocks = blocks.sort((a, b) => b.length - a.length)
+  }
+
+  /** How many networks are declared. */
+  get size(): number {
+    return this.#networks.size
+  }
+
+  isNetwork(name: string): boolean {
+    return this.#networks.has(name)
+  }
+
+  /**
+   * The network an address is in: one of the observer's own site, else the longest prefix of all, else the observer's site when the
+   * address is in a subnet of its machine, else `private` or `internet`; `unknown` for what is no address.
+   */
+  locate(text: string, observer: Observer): string {
+    const address = parseAddress(text)
+    if (address === undefined) return UNKNOWN
+    const declared = this.#find(address, observer.site)
+    if (declared !== undefined) return declared.name
+    const within = (block: Cidr): boolean => contains(block, address)
+    if (observer.subnets.some(within)) return observer.site
+    return PRIVATE_BLOCKS.some(within) ? PRIVATE : INTERNET
+  }
+
+  /** The network an agent observes at: what the site file says, else its site. */
+  observedAt(observer: Observer): string {
+    const declared = Object.hasOwn(this.#agents, observer.agent)
+      ? this.#agents[observer.agent]
+      : undefined
+    return declared?.at ?? observer.site
+  }
+
+  /**
+   * Who answers for what was lost between `from` and `at`. One network is held to account:
+   * - both the same, or both of one site of ours: our own network there (`from`, else `at`): an outgoing stream seen at our own
+   *   gateway accuses our LAN, never the carrier behind it;
+   * - else what lies between the two: a declared network that is no site of ours (a carrier; the observer's before the sender's),
+   *   else one of ours that declares another bearer than `lan`, the observer's first; our two LANs do not answer for the line between,
+   *   nor does an uplink for a private address nobody declared.
+   * Without any, bearer and owner are unknown; towards an undeclared public address the bearer is the Internet.
+   */
+  segment(from: string, to: string, at: string): Segment {
+    const answers = this.#answerable(from, at)
+    const overInternet = answers === undefined && from !== at && [from, at].includes(INTERNET)
+    return {
+      from,
+      to,
+      at,
+      bearer: answers?.bearer ?? (overInternet ? INTERNET : UNKNOWN),
+      owner: answers?.owner ?? UNKNOWN,
+    }
+  }
+
+  #answerable(from: string, at: string): Network | undefined {
+    const [sender, observer] = [this.#networks.get(from), this.#networks.get(at)]
+    if (from === at) return sender
+    const inside = (sender?.site ?? from) === (observer?.site ?? at)
+    if (inside) return sender ?? observer
+    const both = [observer, sender].flatMap((network) => network ?? [])
+    const theirs = both.filter(({ site }) => site === undefined)
+    const line = both.find(({ bearer }) => bearer !== undefined && bearer !== LAN)
+    const known = sender !== undefined || from === INTERNET
+    return theirs.find(({ bearer }) => bearer !== LAN) ?? theirs[0] ?? (known ? line : undefined)
+  }
+
+  #find(address: Address, site: string): Network | undefined {
+    let longest: Network | undefined
+    for (const block of this.#blocks) {
+      if (!contains(block, address)) continue
+      if (block.network.site === site) return block.network
+      longest ??= block.network
+    }
+    return longest
+  }
+}
+
+/** The subnets an agent tells of its machine, separated by spaces; what is none, or far too wide to be one, is left out. */
+export function ownSubnets(text: string): readonly Cidr[] {
+  return text
+    .split(' ', MAX_OWN_SUBNETS)
+    .flatMap((part) => subnetOf(part) ?? [])
+    .filter(({ base, length }) => length >= (isV4(base) ? WIDEST_OWN.v4 : WIDEST_OWN.v6))
+}
+
+function isV4(base: bigint): boolean {
+  return base >> 32n === 0xffffn
+}
