@@ -89,7 +89,7 @@ function agentConfig(kinds: Kinds, folder: string): z.ZodType<AgentConfig> {
       .prefault({}),
     'log-level': z.enum(LOG_LEVELS).default('info'),
     probes: z
-      .array(probeEntry(kinds, folder))
+      .array(probeEntry(kinds))
       .min(1, 'expected at least one probe')
       .superRefine(haveNamesOfTheirOwn, { when: () => true })
       .transform(labelled),
@@ -126,10 +126,7 @@ function collector(folder: string): z.ZodType<CollectorAddress> {
   return z
     .strictObject({
       url: httpUrl,
-      token: z
-        .unknown()
-        .transform((value) => withResolvedFiles(value, folder))
-        .pipe(secret),
+      token: secret,
       ca: pem.optional(),
       cert: pem.optional(),
       key: pem.optional(),
@@ -157,7 +154,7 @@ interface Entry {
   readonly create: ConfiguredProbe['create']
 }
 
-function probeEntry(kinds: Kinds, folder: string): z.ZodType<Entry> {
+function probeEntry(kinds: Kinds): z.ZodType<Entry> {
   const entry = z.record(z.string(), z.unknown(), 'expected a probe, such as "- probe: host"')
   return entry.transform((value, context) => {
     const { probe: kindName, interval: givenInterval, name: givenName, ...options } = value
@@ -171,7 +168,7 @@ function probeEntry(kinds: Kinds, folder: string): z.ZodType<Entry> {
     const kind = kinds.get(kindName)
     if (kind === undefined) return complain(unknownKind(kindName), ['probe'])
     const common = shared.safeParse({ interval: givenInterval, name: givenName })
-    const own = kind.schema.safeParse(withResolvedFiles(options, folder))
+    const own = kind.schema.safeParse(options)
     for (const issue of [...(common.error?.issues ?? []), ...(own.error?.issues ?? [])]) {
       if (issue.code !== 'unrecognized_keys') complain(issue.message, issue.path)
       else for (const key of issue.keys) complain(unknownOption(key, kind), [...issue.path, key])
@@ -228,22 +225,6 @@ function labelled(
     taken.add(label)
     return { ...entry, label }
   })
-}
-
-/** These keys name a file wherever they stand: relative names count from the configuration's folder. */
-const FILE_KEYS: ReadonlySet<string> = new Set(['file', 'ca', 'cert'])
-
-function withResolvedFiles(value: unknown, folder: string): unknown {
-  if (Array.isArray(value)) return value.map((item: unknown) => withResolvedFiles(item, folder))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]: [string, unknown]) => [
-      key,
-      FILE_KEYS.has(key) && typeof item === 'string'
-        ? resolve(folder, item)
-        : withResolvedFiles(item, folder),
-    ]),
-  )
 }
 
 function kindsNamedIn(text: string): ReadonlySet<string> {

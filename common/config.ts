@@ -1,3 +1,4 @@
+import { dirname, resolve } from 'node:path'
 import {
   isMap,
   isNode,
@@ -25,8 +26,11 @@ export class ConfigError extends PermanentError {
   }
 }
 
+/** These keys name a file wherever they stand: relative names count from the configuration's folder. */
+const FILE_KEYS: ReadonlySet<string> = new Set(['file', 'ca', 'cert', 'client-ca', 'site-file'])
+
 /**
- * Reads YAML text by a schema.
+ * Reads YAML text by a schema. Relative names of files in it count from the folder of `file`.
  * @throws ConfigError with every complaint at once
  */
 export function readConfig<T>(schema: z.ZodType<T>, text: string, file: string): T {
@@ -41,7 +45,8 @@ export function readConfig<T>(schema: z.ZodType<T>, text: string, file: string):
   if (syntax.length > 0)
     throw new ConfigError(syntax.map(({ pos, message }) => complain(pos[0], [], message)))
 
-  const result = schema.safeParse(valueOf(document, complain))
+  const value = withResolvedFiles(valueOf(document, complain), dirname(resolve(file)))
+  const result = schema.safeParse(value)
   if (result.success) return result.data
   throw new ConfigError(
     result.error.issues.flatMap((issue) => {
@@ -52,6 +57,19 @@ export function readConfig<T>(schema: z.ZodType<T>, text: string, file: string):
         complain(offsetOfKey(document, issue.path, key), issue.path, unknownKey(key, known)),
       )
     }),
+  )
+}
+
+function withResolvedFiles(value: unknown, folder: string): unknown {
+  if (Array.isArray(value)) return value.map((item: unknown) => withResolvedFiles(item, folder))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]: [string, unknown]) => [
+      key,
+      FILE_KEYS.has(key) && typeof item === 'string' && item !== ''
+        ? resolve(folder, item)
+        : withResolvedFiles(item, folder),
+    ]),
   )
 }
 

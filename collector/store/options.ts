@@ -5,8 +5,8 @@ import { bytes, duration, httpUrl, secret } from '../../common/settings.ts'
 const MIB = 1024 ** 2
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-/** DuckDB takes more than it is allowed: with this, a process that only stores peaks at some 260 MB under full load (measured). */
-const DEFAULT_MEMORY_LIMIT = 64 * MIB
+/** DuckDB takes more than it is allowed: with this, the whole collector stays below 300 MB under full load (npm run bench -- ingest). */
+const DEFAULT_MEMORY_LIMIT = 48 * MIB
 /** Below this DuckDB cannot hold the row groups it is appending to. */
 const MIN_MEMORY_LIMIT = 48 * MIB
 const DEFAULT_SPOOL_MAX = 512 * MIB

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -15,6 +15,7 @@ const TARGET_POINTS_PER_S = 50_000
 const TARGET_RSS_MB = 300
 const KIB = 1024
 const MB = 1e6
+const EXECUTABLE = 0o755
 const BUILT = fileURLToPath(new URL('../../dist/collector/main.js', import.meta.url))
 const SOURCE = fileURLToPath(new URL('../../collector/main.ts', import.meta.url))
 const LOAD = fileURLToPath(new URL('../support/ingest-load.ts', import.meta.url))
@@ -37,7 +38,7 @@ const loadResult = z.object({
 export async function bench(): Promise<void> {
   const isBuilt = existsSync(BUILT)
   console.log(
-    `collector ingest: 4 connections, batches of 500 rtp_stream points of ${AGENTS} agents, ${SECONDS} s; ` +
+    `collector ingest: 20 connections, batches of 500 rtp_stream points of ${AGENTS} agents, ${SECONDS} s; ` +
       `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores (shared with the load), Node ${process.version}, ${new Date().toISOString()}`,
   )
   if (!isBuilt) console.log('not built: run from source, which takes some 40 MB more')
@@ -48,8 +49,12 @@ export async function bench(): Promise<void> {
     config,
     `listen: 127.0.0.1:0\ndata: ${folder}/data\nsite-file: ${folder}/site.yaml\n`,
   )
-  const main = isBuilt ? [BUILT] : [...TYPESCRIPT, SOURCE]
-  const collector = spawn(process.execPath, [...main, 'run', '--config', config], {
+  // Built, it is run as installed: by the first line of the file.
+  if (isBuilt) await chmod(BUILT, EXECUTABLE)
+  const [program, ...main] = isBuilt
+    ? ([BUILT] as const)
+    : ([process.execPath, ...TYPESCRIPT, SOURCE] as const)
+  const collector = spawn(program, [...main, 'run', '--config', config], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   try {

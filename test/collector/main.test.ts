@@ -59,17 +59,17 @@ test('check-config reads everything it names, and says where what is wrong', asy
   t.match(good, { code: 0, stderr: '', stdout: /site\.yaml: 1 networks\nalerts by: log/ })
   await writeFile(site, 'networks: { hq: { cidr: [nonsense] } }\n')
   const wrongSite = await runCollector('check-config', '--config', config)
-  t.match(wrongSite, { code: 1, stderr: /site\.yaml:1:26: networks\.hq\.cidr\.0/ })
+  t.match(wrongSite, { code: 2, stderr: /site\.yaml:1:26: networks\.hq\.cidr\.0/ })
   await writeFile(
     config,
     'listen: 8420\nstore: { kind: oracle }\nlimits: { points: 0 }\ncolour: red\n',
   )
   const wrong = await runCollector('check-config', '--config', config)
-  t.equal(wrong.code, 1)
+  t.equal(wrong.code, 2)
   for (const place of ['1:9: listen', '2:', '3:19: limits.points', '4:'])
     t.match(wrong.stderr, `collector.yaml:${place}`)
   t.match(await runCollector('check-config', '--config', join(folder, 'none')), {
-    code: 1,
+    code: 2,
     stderr: /cannot read the configuration/,
   })
 })

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { encodeMeasurements } from '../../common/line-protocol.ts'
 import { measurement } from '../../common/measurement.ts'
 
-const CONNECTIONS = 4
+const CONNECTIONS = 20
 const STREAMS = 500
 const NETWORKS = 8
 const LEAST_INTERVAL_MS = 20
