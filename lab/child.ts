@@ -22,6 +22,8 @@ export interface ChildOptions {
 /** One of our own programs as a process of its own, as it would run in a site. */
 export class Child {
   readonly label: string
+  /** Pending for ever when it says nothing. */
+  readonly firstLine: Promise<string>
   readonly exited: Promise<number | null>
   readonly #process: ChildProcess
 
@@ -33,7 +35,13 @@ export class Child {
       { stdio: ['ignore', 'pipe', 'pipe'] },
     )
     const { stdout, stderr } = this.#process
-    if (stdout) createInterface({ input: stdout }).on('line', options.onOutput)
+    this.firstLine = new Promise((resolve) => {
+      if (stdout)
+        createInterface({ input: stdout }).on('line', (line) => {
+          resolve(line)
+          options.onOutput(line)
+        })
+    })
     if (stderr) createInterface({ input: stderr }).on('line', options.onLog)
     this.exited = once(this.#process, 'exit').then(() => this.#process.exitCode)
   }

@@ -17,12 +17,12 @@ import { LabUpsd } from './upsd.ts'
 import { WebhookReceiver, type ReceivedAlert } from './webhook-receiver.ts'
 
 const PORT = 8420
-const READY_POLL_MS = 200
 const READY_WITHIN_MS = 20_000
 const SECRET_OCTETS = 24
 const AGENTS = ['gw-hq', 'gw-carrier-b'] as const
 const HIGHEST_PORT = 65_535
 const CALM_S = 40
+const LAST_WORDS = 5
 const MS_PER_S = 1000
 
 interface Options {
@@ -41,7 +41,7 @@ const program = new Command('npm start --')
   .option('--no-gateway', "do not ping this machine's gateway")
   .option('--calm <seconds>', 'how long all is well before the first fault', Number, CALM_S)
   .addHelpText('after', '\nExample: npm start -- --port 9000')
-process.exitCode = await run(program.parse().opts<Options>())
+process.exit(await run(program.parse().opts<Options>()))
 
 async function run(options: Options): Promise<number> {
   const ending = new AbortController()
@@ -104,7 +104,7 @@ async function runUntil(
   for (const agent of AGENTS) await createToken(files.collector, folder, agent)
   const collector = startChild('collector', ['run', '--config', files.collector], folder, children)
   const consoleUrl = `http://127.0.0.1:${options.port}`
-  await ready(consoleUrl, collector, folder, signal)
+  await ready(collector, folder, signal)
   const calls = new Calls()
   closers.push(() => {
     calls.close()
@@ -176,25 +176,14 @@ async function createToken(
   await writeFile(tokenFile(folder, agent), `${token.trim()}\n`, { mode: 0o600 })
 }
 
-async function ready(
-  url: string,
-  collector: Child,
-  folder: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const ended = new AbortController()
-  void collector.exited.then(() => {
-    ended.abort()
-  })
-  const until = Date.now() + READY_WITHIN_MS
-  while (!ended.signal.aborted && Date.now() < until) {
-    try {
-      if ((await fetch(`${url}/readyz`, { signal })).ok) return
-    } catch {
-      signal.throwIfAborted()
-    }
-    await delay(READY_POLL_MS, undefined, { signal })
-  }
+/** Its first line says that it listens; to ask the port could be to ask somebody else's collector. */
+async function ready(collector: Child, folder: string, signal: AbortSignal): Promise<void> {
+  const isReady = await Promise.race([
+    collector.firstLine.then(() => true),
+    collector.exited.then(() => false),
+    delay(READY_WITHIN_MS, false, { signal, ref: false }),
+  ])
+  if (isReady) return
   await collector.stop()
   throw new Error(await lastWords(join(folder, 'collector.log')))
 }
@@ -202,7 +191,8 @@ async function ready(
 /** Why the collector did not come up, in its own words. */
 async function lastWords(file: string): Promise<string> {
   const text = await readFile(file, 'utf8').catch(() => '')
-  return `the collector did not start:\n${text.trim().split('\n').slice(-5).join('\n')}`
+  const words = text.trim().split('\n').slice(-LAST_WORDS).join('\n')
+  return `the collector did not start (npm start -- --port takes another port):\n${words}`
 }
 
 function alertLine({ kind, title, genuine }: ReceivedAlert): string {

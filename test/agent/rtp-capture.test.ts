@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { createSocket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -144,10 +144,12 @@ test('options that make no sense are refused with what was expected', async (t) 
 })
 
 test('live: what is sent over loopback is counted to the packet', async (t) => {
-  const probe = create({ interface: 'lo', direction: { to: ['127.0.0.1/32'] } })
-  if (!(await opens(t, probe))) return
-  const socket = createSocket('udp4')
   const port = await receiver(t)
+  // Only this test's own packets: others send RTP over loopback at the same time.
+  const ports = `${port}-${port}`
+  const probe = create({ interface: 'lo', ports, direction: { to: ['127.0.0.1/32'] } })
+  if (!(await opens(t, probe))) return
+  const socket = sender(t)
   for (let number = 0; number < 400; number++) {
     // Two streams; of the second every 20th packet is missing and every 50th is sent twice.
     socket.send(packet(number, 1), port, '127.0.0.1')
@@ -156,7 +158,6 @@ test('live: what is sent over loopback is counted to the packet', async (t) => {
     if (number % 10 === 0) await delay(5)
   }
   const points = await measureUntil(probe, (all) => sum(all, 'received') === 400 + 380 + 8)
-  socket.close()
   for (const point of points) t.equal(complaintAbout(point), undefined)
   const of = (ssrc: string) => points.filter(({ fields }) => fields['ssrc'] === ssrc)
   t.equal(sum(of('0x00000001'), 'expected'), 400)
@@ -211,7 +212,8 @@ test("live: what the kernel drops is the sensor's loss, counted to the packet", 
 })
 
 test('live: when tcpdump dies the probe says so, and goes on when it is back', async (t) => {
-  const probe = create({ interface: 'lo' })
+  const port = await receiver(t)
+  const probe = create({ interface: 'lo', ports: `${port}-${port}` })
   if (!(await opens(t, probe))) return
   for (const child of children()) process.kill(child, 'SIGKILL')
   await t.rejects(
@@ -229,11 +231,9 @@ test('live: when tcpdump dies the probe says so, and goes on when it is back', a
     isBack = await back()
   }
   t.ok(isBack)
-  const socket = createSocket('udp4')
-  const port = await receiver(t)
+  const socket = sender(t)
   for (let number = 0; number < 50; number++) socket.send(packet(number, 9), port, '127.0.0.1')
   t.ok(await measureUntil(probe, (all) => sum(all, 'received') === 50))
-  socket.close()
   await probe.close?.()
   t.strictSame(children(), [])
 })
@@ -342,6 +342,12 @@ async function opens(t: Test, probe: Probe): Promise<boolean> {
     t.pass('live capture', { skip: error.message })
     return false
   }
+}
+
+function sender(t: Test): Socket {
+  const socket = createSocket('udp4')
+  t.teardown(() => socket.close())
+  return socket
 }
 
 /** Someone must listen, or ICMP errors come back. */

@@ -1,41 +1,18 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { readdir, readFile } from 'node:fs/promises'
-import { createInterface } from 'node:readline'
-import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import tap, { test, type Test } from 'tap'
-import { z } from 'zod'
+import tap, { test } from 'tap'
+import { SiteInABox } from '../support/site-in-a-box.ts'
 
 tap.setTimeout(360_000)
 
-const LAB = fileURLToPath(new URL('../../dist/lab/main.js', import.meta.url))
-const PATHS_WITHIN_MS = 60_000
+const SCREEN_WITHIN_MS = 30_000
 const FIRING_WITHIN_MS = 60_000
 const RESOLVED_WITHIN_MS = 150_000
-const STOP_WITHIN_MS = 5000
-const POLL_MS = 500
-
-const overview = z.looseObject({
-  notices: z.array(z.string()),
-  paths: z.array(
-    z.looseObject({
-      from: z.string(),
-      to: z.string(),
-      source: z.string(),
-      lossRatio: z.number().nullable(),
-    }),
-  ),
-  alerts: z.array(z.looseObject({ object: z.string(), state: z.string() })),
-  agents: z.array(z.looseObject({ agent: z.string(), silent: z.boolean() })),
-})
 
 test('npm start tells the whole story and leaves nothing behind', async (t) => {
-  const lab = new Lab(18_421, ['--calm', '5'])
+  const lab = new SiteInABox(18_421, ['--calm', '5'])
   t.teardown(() => {
     lab.kill()
   })
-  const paths = await lab.paths(3)
+  const paths = await lab.paths(4)
   t.ok(paths.includes('hq -> carrier-b'), `live paths: ${paths.join(', ')}`)
   t.ok(
     await lab.says(/FIRING\s.*carrier-b.*signature verified/, FIRING_WITHIN_MS),
@@ -64,7 +41,7 @@ test('npm start tells the whole story and leaves nothing behind', async (t) => {
 })
 
 test('without capture rights the paths come from test streams, and the screen says so', async (t) => {
-  const lab = new Lab(18_422, ['--no-capture', '--calm', '600'])
+  const lab = new SiteInABox(18_422, ['--no-capture', '--calm', '600'])
   t.teardown(() => {
     lab.kill()
   })
@@ -78,106 +55,15 @@ test('without capture rights the paths come from test streams, and the screen sa
 })
 
 test('a port that is taken is said plainly', async (t) => {
-  const first = new Lab(18_423, ['--no-capture', '--calm', '600'])
+  const first = new SiteInABox(18_423, ['--no-capture', '--calm', '600'])
   t.teardown(() => {
     first.kill()
   })
-  await first.says(/Look/, PATHS_WITHIN_MS)
-  const second = new Lab(18_423, ['--no-capture'])
+  await first.says(/Look/, SCREEN_WITHIN_MS)
+  const second = new SiteInABox(18_423, ['--no-capture'])
   t.equal(await second.exitCode(), 1)
   t.match(second.output, /18423/)
-  t.match(second.output, /in use|EADDRINUSE/)
+  t.match(second.output, /npm start -- --port/)
+  t.match(second.output, /another program listens there/)
   await first.interrupt(t)
 })
-
-class Lab {
-  output = ''
-  readonly #port: number
-  readonly #process: ChildProcess
-
-  constructor(port: number, args: readonly string[]) {
-    this.#port = port
-    this.#process = spawn(
-      process.execPath,
-      [LAB, '--port', String(port), '--no-gateway', ...args],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    )
-    for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      if (stream)
-        createInterface({ input: stream }).on('line', (line) => {
-          this.output += `${line}\n`
-        })
-    }
-  }
-
-  async says(pattern: RegExp, withinMs: number): Promise<boolean> {
-    const until = Date.now() + withinMs
-    while (!pattern.test(this.output)) {
-      if (Date.now() > until) return false
-      await delay(POLL_MS)
-    }
-    return true
-  }
-
-  async overview(): Promise<z.infer<typeof overview>> {
-    const response = await fetch(`http://127.0.0.1:${this.#port}/api/v1/overview`)
-    return overview.parse(await response.json())
-  }
-
-  /** The paths with a measured loss, once there are so many of them. */
-  async paths(atLeast: number): Promise<string[]> {
-    const until = Date.now() + PATHS_WITHIN_MS
-    let paths: string[] = []
-    while (paths.length < atLeast && Date.now() < until) {
-      await delay(POLL_MS)
-      const read = await this.overview().catch(() => undefined)
-      const measured = read?.paths.filter(({ lossRatio }) => lossRatio !== null) ?? []
-      paths = [...new Set(measured.map(({ from, to }) => `${from} -> ${to}`))].sort()
-    }
-    return paths
-  }
-
-  async exitCode(): Promise<number | null> {
-    if (this.#process.exitCode === null) await once(this.#process, 'exit')
-    return this.#process.exitCode
-  }
-
-  async interrupt(t: Test): Promise<void> {
-    const descendants = await descendantsOf(this.#process.pid ?? 0)
-    t.ok(descendants.length > 0, `${descendants.length} processes ran`)
-    const begun = Date.now()
-    this.#process.kill('SIGINT')
-    t.equal(await this.exitCode(), 0)
-    t.ok(Date.now() - begun < STOP_WITHIN_MS, `stopped in ${Date.now() - begun} ms`)
-    const alive = descendants.filter((pid) => isAlive(pid))
-    t.strictSame(alive, [], 'no process is left')
-  }
-
-  kill(): void {
-    this.#process.kill('SIGKILL')
-  }
-}
-
-async function descendantsOf(ancestor: number): Promise<number[]> {
-  const parents = new Map<number, number>()
-  for (const entry of await readdir('/proc')) {
-    if (!/^\d+$/.test(entry)) continue
-    const stat = await readFile(`/proc/${entry}/stat`, 'utf8').catch(() => '')
-    const parent = /^\d+ \(.*\) \S (\d+)/s.exec(stat)?.[1]
-    if (parent !== undefined) parents.set(Number(entry), Number(parent))
-  }
-  const found = [ancestor]
-  for (const pid of found)
-    for (const [child, parent] of parents) if (parent === pid) found.push(child)
-  return found.slice(1)
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
