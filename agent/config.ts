@@ -89,9 +89,9 @@ function agentConfig(kinds: Kinds, folder: string): z.ZodType<AgentConfig> {
       .prefault({}),
     'log-level': z.enum(LOG_LEVELS).default('info'),
     probes: z
-      .array(probeEntry(kinds))
+      .array(probeEntry(kinds), 'expected a list of probes, such as "- probe: host"')
       .min(1, 'expected at least one probe')
-      .superRefine(haveNamesOfTheirOwn, { when: () => true })
+      .superRefine(haveNamesOfTheirOwn, { when: ({ value }) => Array.isArray(value) })
       .transform(labelled),
   })
   return shape.transform(

@@ -67,6 +67,7 @@ export class Collector {
   readonly #verdicts: VerdictWriter
   readonly #ingest: Ingest
   readonly #state: StateFile<z.output<typeof collectorState>>
+  /** Those with a token when it was last looked at; none before the first look, which finds what was revoked in our absence. */
   #agents: ReadonlySet<string> = new Set()
   #url = ''
   #server: HttpServer | undefined
@@ -178,7 +179,6 @@ export class Collector {
   async #open(tls: Awaited<ReturnType<typeof readTls>>): Promise<void> {
     const { limits, listen, console: page } = this.#config
     await this.#loadPaths()
-    this.#agents = await this.#tokens.agents()
     const server = await createServer({
       log: this.#log,
       ingest: this.#ingest,

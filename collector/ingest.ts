@@ -137,7 +137,8 @@ export class Ingest {
       await before
       this.#context.judge(points)
     })
-    sender.judged = Promise.allSettled([before, judged])
+    // Without the results: those of every batch before would hang on it, one in the other, errors with their points among them.
+    sender.judged = Promise.allSettled([before, judged]).then(() => undefined)
     await judged
   }
 

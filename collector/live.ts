@@ -41,12 +41,12 @@ export class Live {
   /** To be called once a second: sends what changed to the open consoles. */
   async tick(): Promise<void> {
     const nowMs = this.#nowMs()
-    if (nowMs - this.#heartbeatMs >= HEARTBEAT_MS) {
+    if (Math.abs(nowMs - this.#heartbeatMs) >= HEARTBEAT_MS) {
       this.#heartbeatMs = nowMs
       this.#streams.heartbeat()
     }
     if (this.#streams.size === 0) return
-    if (!this.#isChanged && nowMs - this.#sentMs < UNCHANGED_MS) return
+    if (!this.#isChanged && Math.abs(nowMs - this.#sentMs) < UNCHANGED_MS) return
     this.#isChanged = false
     this.#sentMs = nowMs
     this.#json = undefined

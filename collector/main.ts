@@ -7,6 +7,7 @@ import { ConfigError, readConfig } from '../common/config.ts'
 import { PermanentError, reasonOf } from '../common/errors.ts'
 import { createLogger } from '../common/log.ts'
 import { runUntilSignal } from '../common/service.ts'
+import { name as validName } from '../common/settings.ts'
 import { version } from '../common/version.ts'
 import { Collector } from './collector.ts'
 import { collectorConfig, type CollectorConfig } from './config.ts'
@@ -77,7 +78,7 @@ Exit codes: 0 done, 1 something failed, 2 wrong command line or configuration.`,
     )
   const where = (command: Command): Command =>
     command
-      .option('-c, --config <file>', 'configuration (YAML)')
+      .option('-c, --config <file>', 'YAML configuration')
       .option('-d, --data <folder>', 'data folder, instead of the one in the configuration')
   where(program.command('run'))
     .description('run until SIGINT or SIGTERM')
@@ -90,7 +91,7 @@ Exit codes: 0 done, 1 something failed, 2 wrong command line or configuration.`,
     .description(
       'read the configuration, the site file and the certificates, and say what is wrong',
     )
-    .requiredOption('-c, --config <file>', 'configuration (YAML)')
+    .requiredOption('-c, --config <file>', 'YAML configuration')
     .action(async (options: Where) => {
       await checkConfig(options)
     })
@@ -207,6 +208,11 @@ function newToken({ agent, site, role }: TokenRequest): NewToken {
     if (role !== undefined && role !== 'agent')
       throw new UsageError(`a token is for an agent or for a person: leave out --role or --agent`)
     if (site === undefined) throw new UsageError(`expected --site: where agent ${agent} is`)
+    for (const [option, value] of Object.entries({ agent, site })) {
+      const { error } = validName.safeParse(value)
+      if (error !== undefined)
+        throw new UsageError(`--${option} ${value}: ${error.issues[0]?.message ?? ''}`)
+    }
     return { role: 'agent', agent, site }
   }
   const known = ROLES.find((it) => it === role)

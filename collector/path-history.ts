@@ -8,10 +8,14 @@ const STEPS = 90
 const SPAN_MS = STEPS * STEP_MS
 /** Nothing judged for so long: the path is silent, whatever its last verdict was. */
 const SILENT_MS = 60_000
+/** Verdicts are at most a minute ahead of our clock, and half a minute is for the clock itself. */
+const MAX_AHEAD_MS = 90_000
 /** When full, the path heard of least lately goes. */
 const MAX_PATHS = 1000
 /** A verdict a second for the whole span. */
 const MAX_VERDICTS = 900
+/** What a store gives at most in one answer. */
+const MAX_ROWS = 50_000
 const PATH_TAGS = ['from', 'to', 'at', 'source', 'bearer', 'owner']
 const PATH_FIELDS = [
   'interval_ms',
@@ -52,7 +56,7 @@ export class PathHistory {
       fromUs: (nowMs - SPAN_MS) * US_PER_MS,
       toUs: (nowMs + SPAN_MS) * US_PER_MS,
       groupBy: PATH_TAGS,
-      limit: MAX_PATHS * STEPS,
+      limit: MAX_ROWS,
     })
     for (const { tags, timesUs, values } of series) {
       for (const [row, timeUs] of timesUs.entries()) {
@@ -75,7 +79,10 @@ export class PathHistory {
     const lastStepMs = Math.floor(nowMs / STEP_MS) * STEP_MS - STEP_MS
     const views: Omit<PathView, 'firing'>[] = []
     for (const [key, path] of this.#paths) {
-      if (path.newest.timeUs / US_PER_MS < nowMs - SPAN_MS) this.#paths.delete(key)
+      const newestMs = path.newest.timeUs / US_PER_MS
+      // Nothing is judged from so far ahead: our clock has been set back since.
+      const isAhead = newestMs > nowMs + MAX_AHEAD_MS
+      if (newestMs < nowMs - SPAN_MS || isAhead) this.#paths.delete(key)
       else views.push(viewOf(path, nowMs, lastStepMs))
     }
     return views

@@ -37,7 +37,7 @@ export class Sender implements Observer {
   rejected: number
   spoolPoints: number | null
   /** Resolves when everything of this agent that came before is judged: the next batch is judged behind it. */
-  judged: Promise<unknown> = Promise.resolve()
+  judged: Promise<void> = Promise.resolve()
   #subnets: readonly Cidr[] = []
   #subnetsText = ''
   #knownSite: Site | undefined

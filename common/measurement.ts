@@ -41,7 +41,7 @@ export interface Measurement {
 
 /** Tags longer than this are cut; an unlimited tag would be an unlimited number of series. */
 const MAX_TAG_LENGTH = 128
-/** String fields longer than this are cut by `measurement()`. */
+/** String fields longer than this are cut by `measurement()`, and refused when they arrive. */
 const MAX_STRING_FIELD_LENGTH = 1024
 const MAX_TIME_US = Number.MAX_SAFE_INTEGER
 
@@ -98,7 +98,7 @@ export function complaintAbout(point: {
   const shape = SHAPES.get(point.name)
   if (shape === undefined) return `unknown measurement "${point.name.slice(0, MAX_TAG_LENGTH)}"`
   for (const tag in point.tags) {
-    if (!shape.tags.has(tag)) return `${point.name} has no tag "${tag}"`
+    if (!shape.tags.has(tag)) return `${point.name} has no tag "${tag.slice(0, MAX_TAG_LENGTH)}"`
     if ((point.tags[tag]?.length ?? 0) > MAX_TAG_LENGTH)
       return `tag ${tag} is longer than ${MAX_TAG_LENGTH} characters`
   }
@@ -109,6 +109,8 @@ export function complaintAbout(point: {
     if (wanted === undefined || value === undefined) continue
     known++
     if (!fits(value, wanted)) return `field ${field} must be ${wanted}, got ${describe(value)}`
+    if (typeof value === 'string' && value.length > MAX_STRING_FIELD_LENGTH)
+      return `field ${field} is longer than ${MAX_STRING_FIELD_LENGTH} characters`
   }
   if (known === 0) return `no field that ${point.name} knows`
   if (!Number.isSafeInteger(point.timeUs) || point.timeUs <= 0 || point.timeUs >= MAX_TIME_US)

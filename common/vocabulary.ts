@@ -146,7 +146,10 @@ export const VOCABULARY = {
         meaning: 'median round trip of the packets that came back; absent when none did',
       },
       round_trip_max_ms: { type: 'float', unit: 'ms', meaning: 'longest round trip' },
-      answered: { type: 'boolean', meaning: 'whether anything came back in this interval' },
+      answered: {
+        type: 'boolean',
+        meaning: 'whether a packet of the stream came back in this interval',
+      },
       loop_delay_ms: {
         type: 'float',
         unit: 'ms',

@@ -12,7 +12,7 @@ export interface CaptureInterval {
   readonly ignored: Readonly<Record<string, number>>
   /** Streams dropped because there were too many. */
   readonly evicted: number
-  /** Packets the kernel dropped before we could read them; undefined for a file. */
+  /** Packets the kernel dropped before we could read them, or that passed while tcpdump was away; undefined for a file. */
   readonly sensorDrops: number | undefined
   /** Why nothing more is coming at present, where that is so. */
   readonly fault: string | undefined

@@ -2,6 +2,7 @@ import { reasonOf } from '../../common/errors.ts'
 import { CountsSince, type CaptureInterval } from './capture-interval.ts'
 import { PcapReader } from './pcap.ts'
 import { StreamMonitor, type StreamMonitorOptions } from './stream-monitor.ts'
+import type { StreamRow } from './stream-row.ts'
 import { Tcpdump, type TapOptions } from './tcpdump.ts'
 
 const RESTART_MIN_MS = 1000
@@ -28,6 +29,8 @@ export class LiveCapture {
   /** By runs of tcpdump that have ended. */
   #earlierDrops = 0
   #reportedDrops = 0
+  /** Tcpdump was started anew and nothing it captured since has been reported. */
+  #wasAway = false
 
   constructor(tap: TapOptions, options: StreamMonitorOptions, wait: Wait) {
     this.#tap = tap
@@ -53,14 +56,22 @@ export class LiveCapture {
     const drops = this.#earlierDrops + (this.#tcpdump?.statistics.dropped ?? 0)
     const sensorDrops = drops - this.#reportedDrops
     this.#reportedDrops = drops
+    const streams = this.#monitor.takeInterval(endUs)
     return {
       endUs,
       durationMs: undefined,
-      streams: this.#monitor.takeInterval(endUs),
+      streams,
       ...this.#since.take(this.#monitor.counts),
-      sensorDrops,
+      sensorDrops: sensorDrops + this.#takeMissed(streams),
       fault: this.#fault,
     }
+  }
+
+  /** What passed while tcpdump was away is missing from the streams, and nobody can say what else is: all of it is ours. */
+  #takeMissed(streams: readonly StreamRow[]): number {
+    if (!this.#wasAway) return 0
+    this.#wasAway = (this.#reader?.frames ?? 0) === 0
+    return streams.reduce((missed, { lostUnique }) => missed + Math.max(0, lostUnique), 0)
   }
 
   async stop(): Promise<void> {
@@ -103,6 +114,7 @@ export class LiveCapture {
       waitMs = Math.min(2 * waitMs, RESTART_MAX_MS)
       try {
         await this.#startTcpdump()
+        this.#wasAway = true
       } catch (error) {
         this.#fault = reasonOf(error)
       }

@@ -14,6 +14,8 @@ const MAX_RATE = 100
 /** G.711 at 20 ms: 50 packets of 160 octets a second (RFC 3551). */
 const DEFAULT_RATE = 50
 const DEFAULT_PAYLOAD_BYTES = 160
+const REFUSED =
+  'the reflector answers, but sends no packet of the stream back: it may have as many senders as it takes'
 
 const options = z.strictObject({
   /** The name of the reflecting agent, for the tag. */
@@ -84,14 +86,15 @@ class RtpTestProbe implements Probe {
     interval: Interval,
   ): readonly Measurement[] {
     const { target } = this.#options
-    const { answered, localAddress, remoteAddress } = report
+    const { answered, challenged, localAddress, remoteAddress } = report
+    const silence = challenged ? REFUSED : 'nothing came back'
     const common = {
       interval_ms: report.coveredMs,
       answered,
       loop_delay_ms: report.loopDelayMs,
       round_trip_ms: report.roundTripMs,
       round_trip_max_ms: report.roundTripMaxMs,
-      reason: answered ? undefined : (report.reason ?? 'nothing came back'),
+      reason: answered ? undefined : (report.reason ?? silence),
     }
     return [
       measurement(

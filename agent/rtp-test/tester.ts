@@ -41,8 +41,10 @@ export interface DirectionCounts {
 
 export interface TestInterval {
   readonly sent: number
-  /** Anything came back. If not, nobody can say in which direction it was lost, and nothing is judged. */
+  /** A packet of the stream came back. If none did, nobody can say in which direction they were lost, and nothing is judged. */
   readonly answered: boolean
+  /** The reflector gave a cookie: it is there, whether or not it sends anything back. */
+  readonly challenged: boolean
   readonly forward?: DirectionCounts | undefined
   readonly return?: DirectionCounts | undefined
   /** Median and longest, without the reflector's own time. */
@@ -91,6 +93,7 @@ export class Tester {
 
   #sent = 0
   #answered = false
+  #challenged = false
   #forthJitterMaxMs = 0
   #backJitterMaxMs = 0
   #roundTripsUs = new Float64Array(MAX_ROUND_TRIPS)
@@ -166,13 +169,14 @@ export class Tester {
     const interval: TestInterval = {
       sent: this.#sent,
       answered: this.#answered,
+      challenged: this.#challenged,
       forward: judged
         ? toCounts(forth, this.#forth?.jitterMs ?? this.#forthJitterMaxMs, this.#forthJitterMaxMs)
         : undefined,
       return: judged ? toCounts(back, this.#back.jitterMs, this.#backJitterMaxMs) : undefined,
       roundTripMs: toMs(percentile(roundTripsUs, MEDIAN)),
       roundTripMaxMs: toMs(roundTripsUs.at(-1)),
-      coveredMs: durationMs + this.#unjudgedMs,
+      coveredMs: judged ? durationMs + this.#unjudgedMs : durationMs,
     }
     this.#unjudgedMs = judged ? 0 : this.#unjudgedMs + durationMs
     if (judged) {
@@ -181,14 +185,14 @@ export class Tester {
       this.#forthEnded = this.#backEnded = ZERO
     }
     this.#sent = 0
-    this.#answered = false
+    this.#answered = this.#challenged = false
     this.#forthJitterMaxMs = this.#backJitterMaxMs = 0
     this.#roundTrips = 0
     return interval
   }
 
   #takeChallenge({ cookie, number, known }: Challenge, nowUs: number): void {
-    this.#answered = true
+    this.#challenged = true
     if (this.#nextSequence === 0) {
       this.#cookie = cookie
       return

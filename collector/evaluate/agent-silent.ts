@@ -90,7 +90,10 @@ class AgentSilent implements Rule {
 
   tick(nowUs: number): void {
     this.#listeningSinceUs ??= nowUs
+    // What is ahead of now was heard before our clock was set back.
+    this.#listeningSinceUs = Math.min(this.#listeningSinceUs, nowUs)
     for (const agent of this.#agents.values()) {
+      agent.lastUs = Math.min(agent.lastUs, nowUs)
       const limitUs = this.#limitUs(agent)
       if (agent.breach !== undefined || limitUs === undefined) continue
       if (nowUs - Math.max(agent.lastUs, this.#listeningSinceUs) <= limitUs) continue
@@ -137,7 +140,7 @@ class AgentSilent implements Rule {
     const heardByUs = agent.lastUs >= (this.#listeningSinceUs ?? arrivalUs)
     if (heardByUs && agent.breach === undefined && pauseUs >= ONE_PUSH_US)
       agent.gapUs = Math.max(pauseUs, (agent.gapUs ?? 0) * FORGET)
-    agent.lastUs = Math.max(agent.lastUs, arrivalUs)
+    agent.lastUs = arrivalUs
     if (agent.breach === undefined) return
     const { sinceUs } = agent.breach
     const closed: Breach = {

@@ -214,6 +214,6 @@ export class Alarm {
   }
 }
 
-function isLongEnough(coveredUs: number, wantedUs: number, { intervalUs }: Judged): boolean {
-  return coveredUs + intervalUs * TIMER_SLACK >= wantedUs
+function isLongEnough(coveredUs: number, wantedUs: number, judged: Judged): boolean {
+  return coveredUs + Math.min(judged.intervalUs, judged.coveredUs) * TIMER_SLACK >= wantedUs
 }

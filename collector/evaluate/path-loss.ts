@@ -34,7 +34,7 @@ interface Path {
   readonly key: string
   readonly labels: PathLabels
   readonly limits: PathLimits
-  readonly rounds: PathRounds
+  rounds: PathRounds
   readonly alerts: PathAlerts
   /** Rounds with too few packets, not judged yet. */
   held: readonly Held[]
@@ -136,6 +136,8 @@ class PathLoss implements Rule {
 
   #gather(point: Measurement, arrivalUs: number): void {
     const path = this.#pathOf(point, arrivalUs)
+    // No point is taken from so far ahead: our clock has been set back since, and everything would be older than that for as long.
+    if (path.rounds.endUs > arrivalUs + FUTURE_US) this.#beginAnew(path)
     const interval = readInterval(point, path.limits)
     if (interval === undefined) {
       this.#counters.malformed++
@@ -151,6 +153,12 @@ class PathLoss implements Rule {
     this.#streams += path.rounds.streams.size - before
     if (this.#streams > MAX_STREAMS) this.#evictStream()
     this.#touched.add(path)
+  }
+
+  #beginAnew(path: Path): void {
+    this.#streams -= path.rounds.streams.size
+    path.rounds = new PathRounds()
+    path.held = []
   }
 
   #close(path: Path, nowUs: number): void {

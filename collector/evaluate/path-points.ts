@@ -6,8 +6,10 @@ import { ratioOf } from './verdict.ts'
 
 const US_PER_MS = 1000
 const UNKNOWN = 'unknown'
+/** Far more than names, addresses and an SSRC take; longer ones would let the streams remembered take all memory. */
+const MAX_KEY_LENGTH = 512
 
-/** What the rule needs of a point; undefined where its figures cannot be. */
+/** What the rule needs of a point; undefined where its figures or names cannot be. */
 export function readInterval(
   { tags, fields, timeUs }: Measurement,
   { intervalUs }: PathLimits,
@@ -21,10 +23,12 @@ export function readInterval(
   const { dst_ip: dstIp = '', dst_port: dstPort = '' } = fields
   const isStream = ssrc !== undefined
   const testName = `${tags['target'] ?? UNKNOWN} ${tags['direction'] ?? ''}`.trim()
+  const key = isStream
+    ? `${agent} ${ssrc} ${srcIp} ${srcPort} ${dstIp} ${dstPort}`
+    : `${agent} ${testName}`
+  if (key.length > MAX_KEY_LENGTH) return undefined
   return {
-    key: isStream
-      ? `${agent} ${ssrc} ${srcIp} ${srcPort} ${dstIp} ${dstPort}`
-      : `${agent} ${testName}`,
+    key,
     label: isStream ? `${ssrc} ${srcIp} -> ${dstIp}` : testName,
     agent,
     identity: isStream ? `${ssrc} ${fields['payload_type'] ?? ''}` : `${agent} ${testName}`,

@@ -13,7 +13,7 @@ const QUIET_US = 500_000
 const OVERDUE_US = 2_000_000
 /** What ends at most this share of an interval after the last round belongs to that round and came too late for it. */
 const STRAGGLER_SHARE = 0.25
-/** A second interval may overlap the first by less than half of it; more means that it is the same one, sent again. */
+/** A second interval may overlap the first by less than half of the shorter; more means that it is the same one, sent again. */
 const SAME_SHARE = 0.5
 /** A stream that said nothing for this long, not even that it ended, is forgotten. */
 const LOST_US = 60_000_000
@@ -43,8 +43,9 @@ export interface Stream extends Share {
   /** Of the round being gathered. */
   expected: number
   lost: number
-  /** Newest end, and the rounds it was last counted for and poured into. */
+  /** Newest end, the interval that ended there, and the rounds it was last counted for and poured into. */
   endUs: number
+  intervalUs: number
   round: number
   pooledRound: number
   isEnded: boolean
@@ -144,7 +145,9 @@ export class PathRounds {
   /** False for what has been counted already: a point sent again, or one that came after its successor. */
   isNew({ key, agent, endUs, intervalUs }: StreamInterval): boolean {
     const stream = this.streams.get(key)
-    if (stream !== undefined) return endUs > stream.endUs + intervalUs * SAME_SHARE
+    // The first counts after an outage come in an interval that reaches back over those in which nothing was counted.
+    if (stream !== undefined)
+      return endUs > stream.endUs + Math.min(intervalUs, stream.intervalUs) * SAME_SHARE
     const countedUs = this.#observers.get(agent)?.countedUs ?? -Infinity
     return endUs > countedUs + intervalUs * STRAGGLER_SHARE
   }
@@ -171,6 +174,7 @@ export class PathRounds {
     stream.expected += point.expected
     stream.lost += point.lost
     stream.endUs = point.endUs
+    stream.intervalUs = point.intervalUs
     stream.isEnded = point.isEnded
     this.#startUs = Math.min(this.#startUs, point.endUs - point.intervalUs)
     this.#endUs = Math.max(this.#endUs, point.endUs)
@@ -267,7 +271,7 @@ export class PathRounds {
       agent: stream.agent,
       identity: stream.identity,
       endUs: stream.endUs,
-      intervalUs: this.#intervalUs,
+      intervalUs: stream.intervalUs,
       expected: stream.expected,
       lost: stream.lost,
       drops: this.#observers.get(stream.agent)?.drops ?? 0,
@@ -352,6 +356,7 @@ const NEW_STREAM = {
   expected: 0,
   lost: 0,
   endUs: -Infinity,
+  intervalUs: 0,
   round: -1,
   pooledRound: -1,
   isEnded: false,

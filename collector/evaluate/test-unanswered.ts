@@ -11,7 +11,7 @@ const US_PER_MS = 1000
 const DEFAULT_INTERVAL_MS = 10_000
 /** Intervals are as exact as their timers: this share of one may be missing from a hold. */
 const TIMER_SLACK = 0.1
-/** Older than this on arrival is history, and nobody is paged for history. */
+/** Older than this on arrival is history, and nobody is paged for history; further ahead there is no time to judge it by. */
 const CURRENT_US = 60_000_000
 /** Without a word from the tester for this long, its breach is ended: not proven healed. */
 const FORGOTTEN_US = 5 * 60_000_000
@@ -117,6 +117,8 @@ class TestUnanswered implements Rule {
     const { answered, sent, interval_ms: intervalMs } = point.fields
     const intervalUs = (positive(intervalMs) ?? DEFAULT_INTERVAL_MS) * US_PER_MS
     const isCurrent = point.timeUs >= arrivalUs - CURRENT_US
+    // No point is taken from so far ahead: our clock has been set back since.
+    if (test.lastUs > arrivalUs + CURRENT_US) test.lastUs = test.unansweredUs = test.sent = 0
     if (answered === true) {
       if (point.timeUs < test.lastUs - intervalUs / 2) return // older than what is known
       test.lastUs = Math.max(test.lastUs, point.timeUs)
@@ -170,7 +172,10 @@ class TestUnanswered implements Rule {
       state: 'firing',
       severity: this.#options.severity,
       ...this.#figures(test),
-      labels: { agent, target, from, to, at, segment: `${from} -> ${to}`, site, bearer, owner },
+      labels: {
+        ...{ agent, target, from, to, at, source: 'test' },
+        ...{ segment: `${from} -> ${to}`, site, bearer, owner },
+      },
       sinceUs: test.sinceUs,
       firedUs: atUs,
       updatedUs: atUs,

@@ -27,6 +27,8 @@ const MS_PER_S = 1000
 /** Whoever has not sent a whole request by then is not going to (slowloris). */
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 60_000
+/** Both are looked after only so often: Node's own 30 s would let a slow one stay four times as long as said. */
+const TIMEOUT_CHECK_MS = 2000
 /** An agent pushes every few seconds; longer than that between two requests is somebody else. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
 /** A connection on which nothing moves at all; the heartbeat of an event stream moves. */
@@ -128,7 +130,11 @@ function bareServer(log: Logger, tls: TlsOptions | undefined): FastifyInstance {
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     clientErrorHandler: answerNoHttp,
   }
-  const limits = { headersTimeout: HEADERS_TIMEOUT_MS, maxHeaderSize: MAX_HEADER_BYTES }
+  const limits = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+  }
   return tls === undefined
     ? fastify({ ...common, http: limits })
     : fastify({ ...common, https: { ...tls, ...limits } })

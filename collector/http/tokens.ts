@@ -112,7 +112,7 @@ export class Tokens {
 /**
  * Makes a token; its secret is given here once and kept nowhere.
  * @param at the time, ISO 8601
- * @throws PermanentError when the agent is at another site already
+ * @throws PermanentError when a name is not one, or the agent is at another site already
  */
 export async function createToken(
   folder: string,
@@ -126,6 +126,10 @@ export async function createToken(
     hash: hashOf(secret),
     created: at,
   }
+  // What could not be read again would lock everybody out.
+  const { error } = token.safeParse(made)
+  if (error !== undefined)
+    throw new PermanentError('token', error.issues.map(({ message }) => message).join('; '))
   await changeTokens(folder, (tokens) => {
     const elsewhere = tokens.find(
       (it) =>

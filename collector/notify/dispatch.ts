@@ -55,6 +55,7 @@ interface Waiting {
   readonly breach: Breach
   readonly queuedMs: number
   attempts: number
+  /** By the clock that cannot be set. */
   dueMs: number
   underWay: boolean
 }
@@ -147,7 +148,7 @@ class Outbox {
   #run(): void {
     clearTimeout(this.#timer)
     if (this.#closing.signal.aborted) return
-    const nowMs = Date.now()
+    const nowMs = performance.now()
     const seen = new Set<string>()
     let wakeMs = Infinity
     for (const item of this.#waiting) {
@@ -197,7 +198,7 @@ class Outbox {
       } else {
         this.#counters.retried++
         const pauseMs = pauseBefore(++item.attempts, error.retryAfterMs)
-        item.dueMs = Date.now() + pauseMs
+        item.dueMs = performance.now() + pauseMs
         log.warn({ ...context, reason: error.message, pauseMs }, 'alert not delivered yet')
       }
     }

@@ -19,6 +19,7 @@ import { NewestTimes, seriesNumber } from './newest-times.ts'
 import type { DuckDbOptions, StoreContext } from './options.ts'
 
 const FILE = 'measurements.duckdb'
+const OWNER_ONLY = 0o700
 /** When it opens, the store learns the newest time of each series of this long: agents are seldom further behind each other. */
 const RECENT_US = 600_000_000
 /** More series than this are not learned one by one when the store opens: it must not take all memory just then. */
@@ -43,7 +44,7 @@ export interface OpenFile {
  */
 export async function openFile(options: DuckDbOptions, context: StoreContext): Promise<OpenFile> {
   const temporaryFolder = join(context.folder, 'temporary')
-  await mkdir(temporaryFolder, { recursive: true })
+  await mkdir(temporaryFolder, { recursive: true, mode: OWNER_ONLY })
   const db = await DuckDb.open(join(context.folder, FILE), {
     memoryLimitBytes: options['memory-limit'],
     temporaryFolder,

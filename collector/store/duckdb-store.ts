@@ -29,6 +29,8 @@ const RETENTION_EVERY_MS = 3_600_000
 const RETENTION_SLICE = 50_000
 /** Points that may be there already are looked for in stretches of time; a gap this long begins a new one. */
 const STRETCH_GAP_US = 600_000_000
+/** Each costs a statement, and everybody's points wait for it: times strewn over years are looked for in fewer, longer stretches. */
+const MAX_STRETCHES = 64
 
 /** The embedded store: one DuckDB file, one typed table per measurement. */
 export class DuckDbStore implements Store {
@@ -235,10 +237,17 @@ function identity({ tags }: Table, point: Measurement): string {
 /** The stretches of time the points lie in. */
 function stretches(points: readonly Measurement[]): readonly (readonly [number, number])[] {
   const times = points.map(({ timeUs }) => timeUs).sort((a, b) => a - b)
+  for (let gapUs = STRETCH_GAP_US; ; gapUs *= 2) {
+    const found = stretchesOf(times, gapUs)
+    if (found.length <= MAX_STRETCHES) return found
+  }
+}
+
+function stretchesOf(times: readonly number[], gapUs: number): readonly [number, number][] {
   const found: [number, number][] = []
   for (const timeUs of times) {
     const last = found.at(-1)
-    if (last && timeUs - last[1] <= STRETCH_GAP_US) last[1] = timeUs
+    if (last && timeUs - last[1] <= gapUs) last[1] = timeUs
     else found.push([timeUs, timeUs])
   }
   return found

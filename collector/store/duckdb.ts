@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import {
   DuckDBDataChunk,
   DuckDBInstance,
@@ -55,9 +56,9 @@ export class DuckDb {
     }
   }
 
-  /** Whether it must be closed and opened anew to go on. */
+  /** Whether it must be closed and opened anew to go on: after some errors, and when somebody deleted the file, which DuckDB does not see. */
   get broken(): boolean {
-    return this.#broken
+    return this.#broken || !existsSync(this.#file)
   }
 
   /** Runs a statement on the writing connection and says how many rows it changed. @throws TransientError */
@@ -91,9 +92,11 @@ export class DuckDb {
           appendChunk(appender, columns, points.slice(start, start + ROWS_PER_CHUNK))
         }
         appender.flushSync()
-      } finally {
-        appender.closeSync()
+      } catch (error) {
+        closeFailed(appender)
+        throw error
       }
+      appender.closeSync()
     })
   }
 
@@ -140,6 +143,15 @@ export class DuckDb {
       if (FATAL.test(reason)) this.#broken = true
       throw new TransientError('store-failed', `${this.#file}: ${reason}`, { cause: error })
     }
+  }
+}
+
+/** An appender that could not flush fails again when it is closed; what counts is why it failed first. */
+function closeFailed(appender: DuckDBAppender): void {
+  try {
+    appender.closeSync()
+  } catch {
+    return
   }
 }
 

@@ -146,6 +146,10 @@ probes:
   await t.rejects(readAgentConfig('agent: a\nsite: b\nprobes: []\n', 'x.yaml'), {
     message: /probes: expected at least one probe/,
   })
+  for (const text of ['', 'agent: a\nsite: b\n', 'probes:\n'])
+    await t.rejects(readAgentConfig(text, 'x.yaml'), {
+      message: /^x\.yaml:1:\d: probes: .*expected a list of probes, such as "- probe: host"$/m,
+    })
 })
 
 test('the example is a good configuration with every probe in it', async (t) => {

@@ -215,6 +215,9 @@ test('live: when tcpdump dies the probe says so, and goes on when it is back', a
   const port = await receiver(t)
   const probe = create({ interface: 'lo', ports: `${port}-${port}` })
   if (!(await opens(t, probe))) return
+  const call = sender(t)
+  for (let number = 0; number < 50; number++) call.send(packet(number, 7), port, '127.0.0.1')
+  t.ok(await measureUntil(probe, (all) => sum(all, 'received') === 50))
   for (const child of children()) process.kill(child, 'SIGKILL')
   await t.rejects(
     measureUntil(probe, () => false),
@@ -231,6 +234,10 @@ test('live: when tcpdump dies the probe says so, and goes on when it is back', a
     isBack = await back()
   }
   t.ok(isBack)
+  for (let number = 80; number < 100; number++) call.send(packet(number, 7), port, '127.0.0.1')
+  const after = await measureUntil(probe, (all) => sum(all, 'received') === 20)
+  t.equal(sum(streams(after), 'lost_unique'), 30)
+  t.equal(sum(agents(after), 'sensor_drops'), 30, 'what passed meanwhile is the loss of the sensor')
   const socket = sender(t)
   for (let number = 0; number < 50; number++) socket.send(packet(number, 9), port, '127.0.0.1')
   t.ok(await measureUntil(probe, (all) => sum(all, 'received') === 50))

@@ -167,6 +167,7 @@ test('an outage is seen as no answer, and what it cost is known when it is over'
   t.equal(during.forward['expected'], undefined, 'nobody can say in which direction it was lost')
   t.equal(during.forward['loss_ratio'], undefined)
   t.equal(during.forward['round_trip_ms'], undefined)
+  t.equal(during.forward['interval_ms'], 1000, 'what was not judged covers its own interval')
   t.equal(during.return['received'], undefined)
   cut = false
   await forwarded(relay, 120)
@@ -280,6 +281,9 @@ test('a sender too many is refused and counted', async (t) => {
   await until(async () => Number((await reflection(reflector.probe))['refused']) > 0)
   t.equal(relay.answers.filter(isEcho).length, 0)
   t.equal((await measure(first)).forward['answered'], true)
+  const { forward } = await measure(second)
+  t.equal(forward['answered'], false, 'a cookie is no packet of the stream')
+  t.match(forward['reason'], /as many senders as it takes/)
 })
 
 test('a port where nobody listens and a name that does not exist are named', async (t) => {

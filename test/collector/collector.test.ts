@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import tap, { test, type Test } from 'tap'
 import { z } from 'zod'
-import { createToken } from '../../collector/http/tokens.ts'
+import { createToken, revokeToken } from '../../collector/http/tokens.ts'
 import { openStore, storeOptions } from '../../collector/store/index.ts'
 import { AlertReceiver } from '../support/alert-receiver.ts'
 import { CollectorProcess, runCollector } from '../support/collector-process.ts'
@@ -244,6 +244,21 @@ notify: [{ notifier: webhook, url: "${await receiver.open()}" }]
   await pushInterval(second.url, 0)
   await delay(2000)
   t.equal(receiver.alerts.length, 1, 'nobody is paged a second time')
+})
+
+test('an agent whose token was revoked while the collector was down is not missed', async (t) => {
+  const folder = await folderOf(t)
+  const data = join(folder, 'data')
+  const agent = await createToken(data, { role: 'agent', agent: 'gw-1', site: 'hq' }, AT)
+  const viewer = await createToken(data, { role: 'viewer' }, AT)
+  const first = await startIn(t, '--data', data, '--listen', '127.0.0.1:0')
+  const headers = { authorization: `Token ${agent.secret}` }
+  await fetch(`${first.url}/write`, { method: 'POST', headers, body: 'ping,target=t sent=1i' })
+  t.match(await seen(first.url, viewer.secret), { agents: [{ agent: 'gw-1', points: 1 }] })
+  await first.end('SIGTERM')
+  await revokeToken(data, agent.token.id, AT)
+  const second = await startIn(t, '--data', data, '--listen', '127.0.0.1:0')
+  t.ok(await until(async () => (await seen(second.url, viewer.secret)).agents.length === 0))
 })
 
 test('it ends within two seconds of SIGTERM, whoever is still connected', async (t) => {

@@ -55,9 +55,9 @@ function stream(endUs: number, point: StreamPoint = {}): Measurement {
 
 function testStream(
   endUs: number,
-  point: { lost?: number; at?: string; isAnswered?: boolean } = {},
+  point: { lost?: number; at?: string; isAnswered?: boolean; coveredS?: number } = {},
 ): Measurement {
-  const { lost = 0, at = 'carrier-b', isAnswered = true } = point
+  const { lost = 0, at = 'carrier-b', isAnswered = true, coveredS = 10 } = point
   return measurement(
     'rtp_test',
     endUs,
@@ -71,10 +71,10 @@ function testStream(
       direction: 'forward',
     },
     {
-      interval_ms: 10_000,
+      interval_ms: coveredS * 1000,
       sent: 500,
       answered: isAnswered,
-      ...(isAnswered ? { expected: 500, lost_unique: lost } : {}),
+      ...(isAnswered ? { expected: 50 * coveredS, lost_unique: lost } : {}),
     },
   )
 }
@@ -623,6 +623,21 @@ test('points from the future are not judged, and a clock that jumps does not str
   )
 })
 
+test('a clock of ours that is set back leaves no rule blind', async (t) => {
+  const line = new Line()
+  const unanswered = () => testStream(line.endUs, { isAnswered: false })
+  line.endUs += 2 * H
+  line.interval(0)
+  line.send(unanswered())
+  line.endUs = NIGHT
+  t.equal(line.interval(40), '')
+  t.equal(line.send(unanswered()), '')
+  t.equal(line.interval(40), 'firing')
+  t.equal(line.send(unanswered()), 'firing')
+  t.same(line.state(), 'firing firing')
+  t.match(line.take(line.evaluator.tick(line.endUs + MIN)), ['firing'], 'nor an agent that is gone')
+})
+
 test('800 streams in two batches are one interval, judged once', async (t) => {
   const { evaluator } = new Line()
   const changes: string[] = []
@@ -1041,13 +1056,30 @@ test('a test stream that is sent and never answered fires after the hold and res
     rule: 'test-unanswered',
     object: 'gw-1 -> far',
     summary: 'no answer to 1,000 test packets since 2026-11-22 03:00 UTC',
-    labels: { from: 'hq', to: 'carrier-b', target: 'far' },
+    labels: { from: 'hq', to: 'carrier-b', source: 'test', target: 'far' },
   })
   t.same(new Set(line.verdicts()), new Set(['too-few']), 'what was not measured is not a loss')
   t.equal(line.send(testStream((line.endUs += 10 * S))), 'resolved')
   line.send(none())
   t.equal(line.send(none()), 'firing')
   t.equal(line.wait(6 * MIN), 'ended')
+})
+
+test('what an outage cost is judged once, with the first interval that can tell', async (t) => {
+  const line = new Line()
+  line.send(testStream((line.endUs += 10 * S)))
+  for (let n = 0; n < 11; n++) line.send(testStream((line.endUs += 10 * S), { isAnswered: false }))
+  const told = testStream((line.endUs += 10 * S), { lost: 5800, coveredS: 120 })
+  t.equal(line.send(told), 'resolved', 'it is answered again, and ten seconds are no hold')
+  t.match(line.points.findLast(({ name }) => name === 'path')?.fields, {
+    expected: 6000,
+    lost_unique: 5800,
+    verdict: 'severe',
+  })
+  line.send(told)
+  line.send(testStream((line.endUs += 10 * S)))
+  t.same(line.verdicts().slice(-2), ['severe', 'ok'])
+  t.equal(line.evaluator.counters()['path_loss_late'], 1)
 })
 
 // ---- limits

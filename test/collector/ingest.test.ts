@@ -83,6 +83,20 @@ test('a point gets its agent, its site and the judged segment', async (t) => {
   t.same(judged, stored)
 })
 
+test('a batch leaves nothing behind once it is judged or refused', async (t) => {
+  const { ingest, gates, gate } = ingestWith()
+  await ingest.accept(batch(`ping,target=a sent=1i ${NOW_US}\n`))
+  gate()
+  const refused = ingest.accept(batch(`ping,target=a sent=1i ${NOW_US}\n`))
+  gates[0]?.fail(new TransientError('store-failed', 'no room'))
+  await t.rejects(refused)
+  t.equal(
+    await ingest.senders[0]?.judged,
+    undefined,
+    'or all errors and results of a day hang on it',
+  )
+})
+
 test('a test stream is judged over the whole path, whoever reports it', async (t) => {
   const { ingest, stored } = ingestWith()
   const test = `rtp_test,target=carrier-b,direction=forward ${STREAM} ${NOW_US}`
@@ -128,6 +142,7 @@ test('a bad line is refused with its number and reason, the others are kept', as
     ['ping,target=a,agent=gw-1 sent=1i', /tag agent is "gw-1", the token is for "gw-b"/],
     ['ping,target=a,site=hq sent=1i', /tag site is "hq", the token is for "carrier-b"/],
     [`ping,target=${'x'.repeat(129)} sent=1i`, /longer than 128/],
+    [`agent version="${'x'.repeat(1025)}"`, /field version is longer than 1024/],
     [`ping,target=a sent=1i ${NOW_US + 601_000_000}`, /ahead/],
     ['ping,target=a sent=1i 0', /time out of range/],
   ] as const

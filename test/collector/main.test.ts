@@ -37,6 +37,14 @@ test('tokens are made, listed and revoked from the command line', async (t) => {
   t.match(made, { code: 0, stdout: /^kiestoon_[\w-]{43}\n$/, stderr: /shown this once only/ })
   t.match(await token('create', '--role', 'viewer'), { code: 0 })
   t.match(await token('create', '--agent', 'gw-1'), { code: 2, stderr: /expected --site/ })
+  t.match(await token('create', '--agent', 'gw 2', '--site', 'hq'), {
+    code: 2,
+    stderr: /--agent gw 2: expected a name of letters/,
+  })
+  t.match(await token('create', '--agent', 'gw-2', '--site', 'head office'), {
+    code: 2,
+    stderr: /--site head office: expected a name of letters/,
+  })
   t.match(await token('create', '--role', 'boss'), { code: 2, stderr: /admin, operator or viewer/ })
   t.match(await token('create', '--agent', 'gw-1', '--site', 'b'), { code: 1, stderr: /revoke/ })
   const list = await token('list')

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -658,6 +658,42 @@ test('a disk that fills up while the log is folded in loses nothing that was ack
   t.strictSame(await store.ready(), { ok: true })
   t.strictSame(await sums(store), { n: 21_001, sent: 220_510_500 })
   await store.close()
+  await context.remove()
+})
+
+test('points strewn over years and sent twice are there once', async (t) => {
+  const context = await storeContext()
+  const store = await openDuckDb(context)
+  const strewn = Array.from({ length: 500 }, (_, day) => ({
+    ...ping(1),
+    timeUs: START_US - day * 24 * HOUR_US,
+  }))
+  await store.write(strewn)
+  await store.write(strewn)
+  const [series] = await store.read({
+    measurement: 'ping',
+    columns: [{ as: 'n', field: 'sent', aggregate: 'count' }],
+    fromUs: 0,
+    toUs: START_US + HOUR_US,
+  })
+  t.strictSame(series?.values, { n: [500] })
+  await store.close()
+  await context.remove()
+})
+
+test('a store whose folder somebody deleted begins a new one, which nobody else may read', async (t) => {
+  const context = await storeContext()
+  const store = await openDuckDb(context)
+  await store.write([ping(0)])
+  await rm(context.folder, { recursive: true })
+  await store.write([ping(1), ping(2)])
+  t.strictSame(await store.ready(), { ok: true })
+  t.strictSame(await sums(store), { n: 2, sent: 3 }, 'what was in it is gone')
+  t.equal((await stat(context.folder)).mode & 0o777, 0o700)
+  await store.close()
+  const again = await openDuckDb(context)
+  t.strictSame(await sums(again), { n: 2, sent: 3 })
+  await again.close()
   await context.remove()
 })
 

@@ -73,6 +73,9 @@ test('tokens are not made twice over, nor from a broken file', async (t) => {
   const gw = { role: 'agent', agent: 'gw-1', site: 'hq' } as const
   const { token } = await createToken(folder, gw, AT)
   await createToken(folder, gw, AT)
+  await t.rejects(createToken(folder, { ...gw, site: 'head office' }, AT), {
+    message: /expected a name of letters/,
+  })
   await t.rejects(createToken(folder, { ...gw, site: 'branch' }, AT), {
     message: new RegExp(`revoke ${token.id} first`),
   })
