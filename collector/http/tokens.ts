@@ -88,7 +88,7 @@ export class Tokens {
 
   /** Reads the file again when it changed, at most once a second. A file that cannot be read leaves the tokens as they were. */
   async #follow(): Promise<void> {
-    if (this.#nowMs() - this.#checkedMs < FRESH_MS) return
+    if (Math.abs(this.#nowMs() - this.#checkedMs) < FRESH_MS) return
     this.#checking ??= this.#reload().finally(() => {
       this.#checkedMs = this.#nowMs()
       this.#checking = undefined
