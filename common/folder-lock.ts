@@ -1,15 +1,16 @@
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { link, open, rename, rm } from 'node:fs/promises'
+import { open, rm, type FileHandle } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { PermanentError, reasonOf } from './errors.ts'
 
 const LOCK_NAME = 'lock'
 /** A socket's path holds 107 bytes on Linux, 103 elsewhere, and a longer one is cut without a word. */
 const MAX_SOCKET_PATH_BYTES = 100
-/** Each attempt fails only when another process took the lock, or gave it back, in the very same moment. */
-const ATTEMPTS = 5
+/** Each attempt fails only when another process took the lock, gave it back, or cleared it in the very same moment. */
+const ATTEMPTS = 100
+const WAIT_FOR_TURN_MS = 20
 
 export interface FolderLock {
   release(): Promise<void>
@@ -35,7 +36,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
         }
       }
       if (await isAnswered(path(LOCK_NAME))) break
-      await removeStale(path)
+      await removeStale(path(LOCK_NAME), directory)
     }
   } catch (error) {
     await directory.close()
@@ -84,17 +85,22 @@ async function isAnswered(path: string): Promise<boolean> {
   }
 }
 
-/** Two processes may find the same stale lock: what was taken away is looked at again, and put back if it had been renewed. */
-async function removeStale(path: (name: string) => string): Promise<void> {
-  const aside = path(`${LOCK_NAME}-${randomBytes(4).toString('hex')}`)
-  try {
-    await rename(path(LOCK_NAME), aside)
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return
-    throw error
+/**
+ * Many may find the same stale lock; one at a time looks at it again and takes it away. What keeps the others out meanwhile is a
+ * socket without a file (a Linux abstract one), which the kernel takes back by itself; it holds within one network namespace.
+ */
+async function removeStale(path: string, directory: FileHandle): Promise<void> {
+  const { dev, ino } = await directory.stat()
+  const turn = await listen(`\0kiestoon-folder-lock-${dev}-${ino}`)
+  if (turn === undefined) {
+    await delay(WAIT_FOR_TURN_MS)
+    return
   }
-  if (await isAnswered(aside)) await link(aside, path(LOCK_NAME))
-  await rm(aside)
+  try {
+    if (!(await isAnswered(path))) await rm(path, { force: true })
+  } finally {
+    await turn.close()
+  }
 }
 
 function hasCode(error: unknown, code: string): boolean {

@@ -40,7 +40,7 @@ export function Header({ live, overview }: { readonly live: Live; readonly overv
       {facts.length > 0 && <p class="facts">{facts.join(' · ')}</p>}
       {lost && (
         <p class="notice stale" role="alert">
-          What follows is old: the collector has not been heard of since. Trying again.
+          What follows is old: the collector has not been heard from since. Trying again.
         </p>
       )}
       {overview.store.problem !== undefined && (

@@ -25,7 +25,7 @@ type Options = z.output<typeof options>
 
 export const agentSilent = defineRule({
   name: NAME,
-  summary: 'an agent that used to push has not been heard of',
+  summary: 'an agent that used to push has not been heard from',
   options,
   create: (read, context) => new AgentSilent(read, context),
 })
@@ -170,7 +170,7 @@ class AgentSilent implements Rule {
       object: `agent ${agent}`,
       state: 'firing',
       severity: this.#options.severity,
-      summary: `not heard of since ${utcMinute(lastUs)}, limit ${lasting(limitUs)}`,
+      summary: `not heard from since ${utcMinute(lastUs)}, limit ${lasting(limitUs)}`,
       labels: { agent, site: site === '' ? 'unknown' : site, owner: 'unknown' },
       evidence: { last_seen_ms: Math.round(lastUs / US_PER_MS), limit_ms: limitUs / US_PER_MS },
       sinceUs: lastUs,

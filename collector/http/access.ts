@@ -5,7 +5,7 @@ import type { Role, Token, Tokens } from './tokens.ts'
 /** Who may see and do how much; an agent may do nothing but write. */
 const RANK: Readonly<Record<Role, number>> = { agent: 0, viewer: 1, operator: 2, admin: 3 }
 /** A request that passed a proxy is not from this machine, whatever the socket says. */
-const PROXY_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via']
+const PROXY_HEADER = /^(?:forwarded|via|x-forwarded-.*|x-real-ip|x-client-ip)$/
 /** The names of this machine; any other name on a loopback socket is a page of somebody else that was told our address (DNS rebinding). */
 const LOCAL_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i
 const LOOPBACK = /^(?:127\.|::1$|::ffff:127\.)/
@@ -135,6 +135,6 @@ function isFromThisMachine(request: FastifyRequest): boolean {
   return (
     LOOPBACK.test(request.socket.remoteAddress ?? '') &&
     LOCAL_HOST.test(request.headers.host ?? '') &&
-    PROXY_HEADERS.every((header) => request.headers[header] === undefined)
+    !Object.keys(request.headers).some((header) => PROXY_HEADER.test(header))
   )
 }

@@ -14,7 +14,7 @@ const MAX_TITLE = 120
 /** What to do first, by rule. */
 const ADVICE: Readonly<Record<string, string>> = {
   'path-loss':
-    'look for drops, errors and load on the segment above, then call its owner; what lies behind the place of measuring is not accused',
+    'look for drops, errors and load on this segment, then call its owner; what lies beyond it did not cause this loss',
   'call-loss': 'look at the one phone or line this call uses: its cable, its Wi-Fi, its port',
   'test-unanswered': 'see whether the target is up and its reflector runs, then the way to it',
   'agent-silent': 'see whether the machine has power and network, then whether the agent runs',
@@ -30,7 +30,7 @@ export function messageOf(kind: NotificationKind, breach: Breach, link: string):
     worst === undefined
       ? ''
       : `Streams over the limit: ${evidence['streams_over']} of ${evidence['streams']}; worst: ${worst}`,
-    `Since: ${utcMinute(breach.sinceUs)}${durationOf(breach)}`,
+    `Since: ${utcMinute(breach.sinceUs)}${durationOf(breach, 'for')}`,
     `Severity: ${breach.severity}`,
     `Owner: ${labels['owner'] ?? 'unknown'}`,
     kind === 'resolved' ? '' : adviceFor(breach),
@@ -43,7 +43,7 @@ function titleOf(kind: NotificationKind, breach: Breach): string {
   const title = {
     firing: `${breach.reopened ? 'again: ' : ''}${breach.severity === 'critical' ? 'CRITICAL ' : ''}${headlineOf(breach)}`,
     escalated: `WORSE ${breach.object}: ${breach.summary}`,
-    resolved: `resolved: ${breach.object}${durationOf(breach)}`,
+    resolved: `resolved: ${breach.object}${durationOf(breach, 'after')}`,
     ended: `ended: ${breach.object}: ${breach.summary}`,
   }[kind]
   return title.length <= MAX_TITLE ? title : `${title.slice(0, MAX_TITLE - 1)}…`
@@ -63,17 +63,17 @@ function headlineOf(breach: Breach): string {
 function placeOf({ object, labels }: Breach): string {
   const { segment, bearer, site, agent, source } = labels
   const details = [
-    segment === undefined ? '' : `measured on ${segment}`,
+    segment === undefined || segment === object ? '' : `measured on ${segment}`,
     bearer === undefined ? '' : `bearer ${bearer}`,
     source === 'test' ? 'by a test stream' : '',
     site === undefined ? '' : `site ${site}`,
-    agent === undefined || agent === object ? '' : `agent ${agent}`,
+    agent === undefined || object === `agent ${agent}` ? '' : `agent ${agent}`,
   ].filter((detail) => detail !== '')
   return [object, ...details].join(', ')
 }
 
-function durationOf({ closedUs, sinceUs }: Breach): string {
-  return closedUs === undefined ? '' : `, after ${lasting(closedUs - sinceUs)}`
+function durationOf({ closedUs, sinceUs }: Breach, word: 'for' | 'after'): string {
+  return closedUs === undefined ? '' : `, ${word} ${lasting(closedUs - sinceUs)}`
 }
 
 function adviceFor({ rule }: Breach): string {

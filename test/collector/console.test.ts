@@ -248,7 +248,7 @@ browserTest(
     await page.reload()
     const message = page.locator('.alert.wanted .message')
     await message.waitFor()
-    t.match(await message.innerText(), 'measured on hq -> carrier-b, bearer internet')
+    t.match(await message.innerText(), 'Where: hq -> carrier-b, bearer internet')
     await page.evaluate('location.hash = "#alert-forgotten"')
     await page.getByText('no longer listed').waitFor()
     t.same(complaints, [])

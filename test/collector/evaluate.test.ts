@@ -994,7 +994,7 @@ test('an agent silent for 30 s fires with its name, site and last word, and reso
     rule: 'agent-silent',
     object: 'agent gw-1',
     severity: 'warning',
-    summary: 'not heard of since 2026-11-22 03:00 UTC, limit 30 s',
+    summary: 'not heard from since 2026-11-22 03:00 UTC, limit 30 s',
     labels: { agent: 'gw-1', site: 'hq', owner: 'unknown' },
     sinceUs: NIGHT,
   })

@@ -70,12 +70,12 @@ test('the message says what, where, how bad, since when, whose, what to do, and 
     title: 'hq -> carrier-b: 8.1 % loss (limit 3 %)',
     text: [
       '8.1 % of 1,000 packets lost, limit 3 %',
-      'Where: hq -> carrier-b, measured on hq -> carrier-b, bearer internet, site hq',
+      'Where: hq -> carrier-b, bearer internet, site hq',
       'Streams over the limit: 3 of 4; worst: 0x1a2b3c4d 10.0.0.1 -> 203.0.113.1 9.4 %',
       'Since: 2026-11-22 03:12 UTC',
       'Severity: warning',
       'Owner: carrier-b',
-      'To do: look for drops, errors and load on the segment above, then call its owner; what lies behind the place of measuring is not accused',
+      'To do: look for drops, errors and load on this segment, then call its owner; what lies beyond it did not cause this loss',
       `Evidence: ${LINK}`,
     ].join('\n'),
   })
@@ -95,7 +95,7 @@ test('the title fits the lock screen and tells the kinds of change apart', async
     ...BREACH,
     rule: 'agent-silent',
     object: 'agent gw-1',
-    summary: 'not heard of since 2026-11-22 03:12 UTC, limit 30 s',
+    summary: 'not heard from since 2026-11-22 03:12 UTC, limit 30 s',
     labels: { agent: 'gw-1', site: 'hq' },
     evidence: {},
   }
@@ -119,10 +119,13 @@ test('the title fits the lock screen and tells the kinds of change apart', async
     'hq -> carrier-b: 3 of 4 streams over 3 % loss',
     'hq -> carrier-b: one call loses 8.1 %',
     'again: hq -> carrier-b: 8.1 % loss (limit 3 %)',
-    'agent gw-1: not heard of since 2026-11-22 03:12 UTC, limit 30 s',
+    'agent gw-1: not heard from since 2026-11-22 03:12 UTC, limit 30 s',
   ])
   for (const title of titles) t.ok(title.length <= 90, title)
   t.match(messageOf('firing', silent, '').text, /Owner: unknown/, 'an unknown owner is said')
+  t.match(messageOf('firing', silent, '').text, '\nWhere: agent gw-1, site hq\n')
+  t.match(messageOf('firing', edge, '').text, 'hq -> carrier-b, measured on hq -> hq-edge, bearer')
+  t.match(messageOf('resolved', closed, '').text, 'Since: 2026-11-22 03:12 UTC, for 12 min\n')
   const long = messageOf('firing', { ...BREACH, object: 'x'.repeat(300) }, '')
   t.equal(long.title.length, 120)
 })
