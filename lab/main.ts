@@ -22,6 +22,7 @@ const SECRET_OCTETS = 24
 const AGENTS = ['gw-hq', 'gw-carrier-b'] as const
 const HIGHEST_PORT = 65_535
 const CALM_S = 40
+const LONGEST_CALM_S = 86_400
 const LAST_WORDS = 5
 const MS_PER_S = 1000
 
@@ -39,7 +40,7 @@ const program = new Command('npm start --')
   .option('--port <port>', 'where the console listens', portOption, PORT)
   .option('--no-capture', 'measure by test streams only, as without capture rights')
   .option('--no-gateway', "do not ping this machine's gateway")
-  .option('--calm <seconds>', 'how long all is well before the first fault', Number, CALM_S)
+  .option('--calm <seconds>', 'how long all is well before the first fault', secondsOption, CALM_S)
   .addHelpText('after', '\nExample: npm start -- --port 9000')
 process.exit(await run(program.parse().opts<Options>()))
 
@@ -109,7 +110,9 @@ async function runUntil(
   closers.push(() => {
     calls.close()
   })
-  await calls.open(Math.random)
+  await calls.open(Math.random).catch((error: unknown) => {
+    throw new Error(`${reasonOf(error)}: does another site in a box run on this machine?`)
+  })
   const agents = AGENTS.map((agent) =>
     startChild(agent, ['run', '--config', files.agents[agent]], folder, children),
   )
@@ -197,7 +200,8 @@ async function lastWords(file: string): Promise<string> {
 
 function alertLine({ kind, title, genuine }: ReceivedAlert): string {
   const proof = genuine ? 'webhook, signature verified' : 'webhook, SIGNATURE WRONG'
-  return `${kind.toUpperCase().padEnd(9)} ${title}   [${proof}]`
+  const rest = title.replace(new RegExp(`^${kind}: `), '')
+  return `${kind.toUpperCase().padEnd(9)} ${rest}   [${proof}]`
 }
 
 function labUps(): ConstructorParameters<typeof LabUpsd>[0][number] {
@@ -223,5 +227,11 @@ function secret(): string {
 function portOption(text: string): number {
   const port = Number(text)
   if (Number.isInteger(port) && port > 0 && port <= HIGHEST_PORT) return port
-  throw new InvalidArgumentError('a port is a number from 1 to 65535')
+  throw new InvalidArgumentError('Expected a port from 1 to 65535.')
+}
+
+function secondsOption(text: string): number {
+  const seconds = Number(text)
+  if (text.trim() !== '' && seconds >= 0 && seconds <= LONGEST_CALM_S) return seconds
+  throw new InvalidArgumentError(`Expected seconds, from 0 to ${LONGEST_CALM_S}.`)
 }

@@ -24,7 +24,7 @@ export async function play(
     await delay(calmMs, undefined, { signal })
     calls.lose(STORY.carrier, STORY.lossRatio)
     say(
-      `fault     the wire hq -> ${STORY.carrier} now loses 8 % of what is sent; hold is 20 s, expect the alert in about half a minute`,
+      `fault     the wire hq -> ${STORY.carrier} now loses 8 % of what is sent; the alert comes when that has lasted 20 s, in about half a minute`,
     )
     if (await happens(told('firing', signal), signal))
       await delay(BAD_AFTER_ALERT_MS, undefined, { signal })
