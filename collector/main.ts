@@ -61,7 +61,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 function commands(done: (code: number) => void): Command {
   const program = new Command('kiestoon-collector')
-    .description('stores what agents measure, judges it, alerts, and shows it')
+    .description('Stores what agents measure, judges it, alerts, and shows it.')
     .version(version)
     .exitOverride()
     .showHelpAfterError('(kiestoon-collector --help says more)')

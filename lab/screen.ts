@@ -25,7 +25,7 @@ export function welcome({ consoleUrl, folder, capture, gateway, calmS }: Facts):
              lab                 20 phones in 10 calls, lossy wires, a UPS server, an on-call webhook
   Measured   ${measured}
   Story      ${calmS} s of calm, then hq -> carrier-b loses 8 %: watch the alert come here and in the
-             console, and go when the wire has healed. About four minutes in all.
+             console, and go when the wire has healed, some two minutes later. Then it begins again.
   Stop       Ctrl-C stops everything and removes the demonstration's data
   Logs       ${folder}/*.log
 

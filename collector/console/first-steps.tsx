@@ -11,7 +11,8 @@ export function FirstSteps({ agents }: { readonly agents: readonly AgentView[] }
             <p>No agent has reported yet. Two steps:</p>
             <ol>
               <li>
-                On this machine, make a token for the agent:
+                On the collector's machine, with the <code>--config</code> or <code>--data</code> it
+                runs with, make a token for the agent:
                 <code>
                   kiestoon-collector token create --config collector.yaml --agent gw-1 --site hq
                 </code>
