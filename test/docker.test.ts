@@ -24,10 +24,12 @@ const service = z.object({
   read_only: z.boolean().optional(),
   cap_drop: z.array(z.string()).optional(),
   security_opt: z.array(z.string()).optional(),
-  networks: z.union([
-    z.array(z.string()),
-    z.record(z.string(), z.object({ ipv4_address: z.string() })),
-  ]),
+  networks: z
+    .union([z.array(z.string()), z.record(z.string(), z.object({ ipv4_address: z.string() }))])
+    .default([]),
+  network_mode: z.string().optional(),
+  profiles: z.array(z.string()).default([]),
+  command: z.array(z.string()).default([]),
   ports: z.array(z.string()).default([]),
   volumes: z.array(z.string()).default([]),
   environment: z.record(z.string(), z.string()).default({}),
@@ -63,6 +65,7 @@ test('every service runs with the least it needs, and nothing is open to the net
     'collector',
     'grafana',
     'influxdb',
+    'lab',
   ])
   for (const [name, it] of Object.entries(services)) {
     t.equal(it.restart, 'unless-stopped', name)
@@ -75,10 +78,21 @@ test('every service runs with the least it needs, and nothing is open to the net
     )
     t.match(
       it.image,
-      /^(kiestoon-(agent|collector)|[a-z/]+:\d+\.\d+\.\d+)$/,
+      /^(kiestoon-(agent|collector|lab)|[a-z/]+:\d+\.\d+\.\d+)$/,
       'a version, not "latest"',
     )
   }
+})
+
+test('the lab comes only when asked for, on loopback, with options it knows', async (t) => {
+  const { services } = await readCompose()
+  const { lab } = services
+  t.same(lab?.profiles, ['lab'], 'not among what starts by itself')
+  t.equal(lab?.network_mode, 'host', 'its console listens on loopback only')
+  const program = await readFile(join(DOCKER, '..', 'lab', 'main.ts'), 'utf8')
+  for (const word of lab?.command ?? [])
+    if (word.startsWith('--')) t.ok(program.includes(word), word)
+  t.notOk(lab?.command.includes('8420'), 'the port of the collector is taken')
 })
 
 test('what the services refer to is there', async (t) => {
