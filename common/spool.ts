@@ -149,7 +149,7 @@ export class Spool {
 
   /**
    * The oldest unacknowledged record, or undefined.
-   * @throws TransientError when the disk refuses for now
+   * @throws TransientError when the disk refuses
    */
   async peek(): Promise<SpoolRecord | undefined> {
     this.#assertOpen()

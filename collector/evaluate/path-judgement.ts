@@ -1,6 +1,6 @@
 import type { Judged } from './alarm.ts'
 import { breachSchema, isOpen, type Breach } from './breach.ts'
-import type { Round } from './path-rounds.ts'
+import type { Round } from './round.ts'
 import type { RuleContext } from './rule.ts'
 import type { Pool, Verdict } from './verdict.ts'
 

@@ -1,7 +1,7 @@
 import { measurement, type FieldValue, type Measurement } from '../../common/measurement.ts'
 import type { Judgement, PathLabels } from './path-judgement.ts'
 import type { PathLimits } from './path-limits.ts'
-import type { StreamInterval } from './path-rounds.ts'
+import type { StreamInterval } from './round.ts'
 import { ratioOf } from './verdict.ts'
 
 const US_PER_MS = 1000

@@ -1,5 +1,4 @@
-import { z } from 'zod'
-import type { Pool, Share } from './verdict.ts'
+import type { Round, RoundsMemory, Stream, StreamInterval } from './round.ts'
 
 /**
  * Gathers the intervals of a path's streams into rounds, each interval of each stream in exactly one. Agents end their intervals at
@@ -18,54 +17,6 @@ const SAME_SHARE = 0.5
 /** A stream that said nothing for this long, not even that it ended, is forgotten. */
 const LOST_US = 60_000_000
 
-/** One stream in one interval, as it comes in. */
-export interface StreamInterval {
-  readonly key: string
-  readonly label: string
-  readonly agent: string
-  /** The same for observers of the same stream: SSRC and payload type. */
-  readonly identity: string
-  readonly endUs: number
-  readonly intervalUs: number
-  readonly expected: number
-  readonly lost: number
-  /** What its tap dropped in the interval, over all streams. */
-  readonly drops: number
-  /** Below 0 where not measured, likewise the round trip. */
-  readonly jitterMs: number
-  readonly roundTripMs: number
-  readonly isEnded: boolean
-}
-
-export interface Stream extends Share {
-  readonly agent: string
-  readonly identity: string
-  /** Of the round being gathered. */
-  expected: number
-  lost: number
-  /** Newest end, the interval that ended there, and the rounds it was last counted for and poured into. */
-  endUs: number
-  intervalUs: number
-  round: number
-  pooledRound: number
-  isEnded: boolean
-  /** Since the alert of this number is pending: the evidence of streams by themselves. */
-  pending: number
-  sinceExpected: number
-  sinceLost: number
-}
-
-export interface Round extends Pool {
-  readonly startUs: number
-  readonly endUs: number
-  readonly intervalUs: number
-  /** Interval time not covered by earlier rounds. */
-  readonly coveredUs: number
-  readonly shares: readonly Stream[]
-  readonly jitterMs: number | undefined
-  readonly roundTripMs: number | undefined
-}
-
 interface Observer {
   /** Streams of the last round that are still alive. */
   awaited: number
@@ -77,32 +28,6 @@ interface Observer {
   /** After a restart: end of what had been counted before. */
   countedUs: number
 }
-
-const intervalSchema = z.object({
-  key: z.string(),
-  label: z.string(),
-  agent: z.string(),
-  identity: z.string(),
-  endUs: z.number(),
-  intervalUs: z.number(),
-  expected: z.number(),
-  lost: z.number(),
-  drops: z.number(),
-  jitterMs: z.number(),
-  roundTripMs: z.number(),
-  isEnded: z.boolean(),
-})
-
-/** What a restart needs to go on without counting an interval twice. */
-export const roundsSchema = z.object({
-  coveredUs: z.number().exactOptional(),
-  /** Agent and the end of what it had reported. */
-  observers: z.array(z.tuple([z.string(), z.number()])),
-  /** The round being gathered. */
-  open: z.array(intervalSchema),
-})
-
-export type RoundsMemory = z.output<typeof roundsSchema>
 
 /** More streams than this are not kept through a restart; they lose one interval of judgement. */
 const MAX_REMEMBERED = 2000
