@@ -2,10 +2,11 @@ import { networkInterfaces } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { memoryUsage } from 'node:process'
 import type { Logger } from '../common/log.ts'
-import type { Measurement } from '../common/measurement.ts'
+import { measurement, type Measurement } from '../common/measurement.ts'
 import type { RunningService } from '../common/service.ts'
 import { Spool } from '../common/spool.ts'
 import type { AgentConfig } from './config.ts'
+import { Isolation } from './isolation.ts'
 import { Outbox } from './outbox.ts'
 import type { ProbeContext } from './probe.ts'
 import { Pusher, type PushLimits } from './push.ts'
@@ -59,10 +60,16 @@ export class Agent implements RunningService {
     const loopDelay = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS })
     loopDelay.enable()
     const startedMs = monotonicMs()
+    const isolation = new Isolation()
+    let failuresSeen = 0
     const readVitals = (): Vitals => {
       const cpu = process.cpuUsage()
       const delayMs = loopDelay.percentile(LOOP_DELAY_PERCENTILE) / NS_PER_MS
       loopDelay.reset()
+      const { failures } = pusher.counters
+      const isFailing = failures > failuresSeen && spool.counters.points > 0
+      failuresSeen = failures
+      isolation.pushed(isFailing, config.intervalMs, clock.nowUs())
       return {
         uptimeS: (monotonicMs() - startedMs) / 1000,
         rssBytes: memoryUsage.rss(),
@@ -74,10 +81,17 @@ export class Agent implements RunningService {
         spoolBytes: spool.counters.bytes,
         droppedPoints: spool.counters.droppedPoints + outbox.droppedPoints,
         rejectedPoints: pusher.counters.rejectedPoints,
-        pushFailures: pusher.counters.failures,
+        pushFailures: failures,
+        isIsolated: isolation.isIsolated,
       }
     }
-    const deliver = (points: readonly Measurement[]): void => void outbox.put(points)
+    const deliver = (points: readonly Measurement[]): void => {
+      void outbox.put(points)
+      if (!isolation.observe(points)) return
+      // Said at once, and behind the points it comes from: what follows from them must not be judged without it.
+      const { isIsolated: isolated } = isolation
+      void outbox.put([measurement('agent', clock.nowUs(), {}, { isolated })])
+    }
     const schedule = { agent, clock, log, aligned, deliver }
     const scheduler = new Scheduler(makeProbes(config, log, clock, deliver), schedule)
     const self = new SelfProbe(readVitals, () => scheduler.takeHealth(), clock.nowUs())

@@ -23,6 +23,8 @@ export interface Vitals {
   readonly droppedPoints: number
   readonly rejectedPoints: number
   readonly pushFailures: number
+  /** Everything it watches fell silent at once; undefined while it watches too little to tell. */
+  readonly isIsolated: boolean | undefined
 }
 
 /** The agent's own health: a probe like the others, and at the same interval. */
@@ -69,6 +71,7 @@ export class SelfProbe implements Probe {
         spool_dropped: now.droppedPoints - this.#told.droppedPoints,
         push_rejected: now.rejectedPoints - this.#told.rejectedPoints,
         push_failures: now.pushFailures - this.#told.pushFailures,
+        isolated: now.isIsolated,
       },
     )
     this.#toldBefore = this.#told

@@ -84,7 +84,7 @@ export class Collector {
     this.#streams = new EventStreams(config.limits.viewers)
     this.#live = new Live(async () => this.#overview(), this.#streams, nowMs)
     this.#state = new StateFile(stateFile(config), () => this.#snapshot(), log)
-    this.#evaluator = new Evaluator(config.rules, state?.evaluator)
+    this.#evaluator = new Evaluator(config.rules, state?.evaluator, () => site.site)
     this.#verdicts = new VerdictWriter(store, log)
     this.#ingest = new Ingest(
       {

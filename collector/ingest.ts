@@ -35,8 +35,11 @@ const ON_A_PATH: ReadonlySet<string> = new Set(
 const KNOWN_FIELDS: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   measurementNames().map((name) => [name, new Set(Object.keys(definitionOf(name).fields))]),
 )
-/** Measured over the whole path, not up to the agent. */
-const WHOLE_PATH: ReadonlySet<string> = new Set<MeasurementName>(['rtp_test'])
+/**
+ * Measured over the whole path, not up to the agent: a test stream, and what the receiver reports, wherever the report was overheard.
+ * Their `at` is their `to`.
+ */
+const WHOLE_PATH: ReadonlySet<string> = new Set<MeasurementName>(['rtp_test', 'rtp_report'])
 
 export interface IngestLimits {
   /** Points of one request. */

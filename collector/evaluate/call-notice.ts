@@ -59,7 +59,7 @@ export class CallNotice {
         lowerBound(this.#alarm.memory.lost, this.#alarm.memory.expected) > this.#limits.limitRatio,
     )
     this.#apply(step, stream, nowUs)
-    if (stream.isEnded) this.end(nowUs)
+    if (stream.newest.isEnded) this.end(nowUs)
   }
 
   #figures(

@@ -1,9 +1,14 @@
 import type { Measurement } from '../../common/measurement.ts'
+import { Site, type Topology } from '../topology/site.ts'
 import type { Breach } from './breach.ts'
 import { BreachBook } from './breach-book.ts'
 import type { RulesOptions } from './index.ts'
+import { IsolatedAgents } from './isolated-agents.ts'
+import { Presence } from './presence.ts'
 import type { ChangeKind, Rule } from './rule.ts'
 import { parts } from './snapshot.ts'
+
+const NO_SITE_FILE = new Site()
 
 export interface Change {
   readonly kind: ChangeKind
@@ -20,14 +25,25 @@ export interface Outcome {
 /** All rules over all points: measurements and times in, changes of breaches out. Has no clock of its own. */
 export class Evaluator {
   readonly #book: BreachBook
+  readonly #presence: Presence
+  readonly #isolation: IsolatedAgents
   readonly #rules: readonly (readonly [name: string, rule: Rule])[]
   #changes: Change[] = []
   #points: Measurement[] = []
 
-  /** @param restored an earlier snapshot(); anything malformed in it is ignored */
-  constructor(options: RulesOptions, restored?: unknown) {
+  /**
+   * @param restored an earlier snapshot(); anything malformed in it is ignored
+   * @param topology the site file as it is now; without one nobody is accused
+   */
+  constructor(
+    options: RulesOptions,
+    restored?: unknown,
+    topology: () => Topology = () => NO_SITE_FILE,
+  ) {
     const old = parts(restored)
     this.#book = new BreachBook(old['closed'])
+    this.#presence = new Presence(old['presence'])
+    this.#isolation = new IsolatedAgents(old['isolation'])
     const rules = parts(old['rules'])
     this.#rules = options.map(({ name, create }) => [
       name,
@@ -44,18 +60,28 @@ export class Evaluator {
           this.#points.push(this.#book.change(kind, breach, atUs))
         },
         point: (point) => this.#points.push(point),
+        topology,
+        presence: this.#presence,
+        isolation: this.#isolation,
+        siteLost: (site, atUs) => {
+          for (const [, rule] of this.#rules) rule.siteLost?.(site, atUs)
+        },
       }),
     ])
   }
 
   /** Points already enriched (from, to, at, bearer, owner), their times corrected for the agent's clock. */
   observe(points: readonly Measurement[], arrivalUs: number): Outcome {
+    this.#presence.observe(points, arrivalUs)
+    this.#isolation.observe(points, arrivalUs)
     for (const [, rule] of this.#rules) rule.observe(points, arrivalUs)
     return this.#outcome()
   }
 
   /** About once a second: what is due because nothing arrived. */
   tick(nowUs: number): Outcome {
+    this.#presence.tick(nowUs)
+    this.#isolation.tick(nowUs)
     for (const [, rule] of this.#rules) rule.tick(nowUs)
     return this.#outcome()
   }
@@ -68,24 +94,31 @@ export class Evaluator {
   /** The agent was revoked: its silence is no longer news. */
   forgetAgent(agent: string): void {
     for (const [, rule] of this.#rules) rule.forgetAgent?.(agent)
+    this.#presence.forget(agent)
+    this.#isolation.forget(agent)
   }
 
   /** JSON-able. A restart with it neither loses nor repeats an alert, and pending clocks go on. */
   snapshot(): unknown {
     const rules = Object.fromEntries(this.#rules.map(([name, rule]) => [name, rule.snapshot()]))
-    return { closed: this.#book.closed(), rules }
+    const presence = this.#presence.memory
+    const isolation = this.#isolation.memory
+    return { closed: this.#book.closed(), presence, isolation, rules }
   }
 
   /** What was not judged and why, as rule_reason: late, from the future, too many paths ... */
   counters(): Readonly<Record<string, number>> {
-    return Object.fromEntries(
-      this.#rules.flatMap(([name, rule]) =>
-        Object.entries(rule.counters()).map(([reason, count]) => [
-          `${name}_${reason}`.replaceAll('-', '_'),
-          count,
-        ]),
+    return {
+      too_many_agents: this.#presence.tooMany + this.#isolation.tooMany,
+      ...Object.fromEntries(
+        this.#rules.flatMap(([name, rule]) =>
+          Object.entries(rule.counters()).map(([reason, count]) => [
+            `${name}_${reason}`.replaceAll('-', '_'),
+            count,
+          ]),
+        ),
       ),
-    )
+    }
   }
 
   #outcome(): Outcome {

@@ -1,7 +1,13 @@
-import { Alarm, type AlarmStep, type Judged } from './alarm.ts'
+import { Alarm, type AlarmMemory, type AlarmStep, type Judged } from './alarm.ts'
 import { fingerprintOf, type Breach } from './breach.ts'
 import { CallNotice } from './call-notice.ts'
-import { breachOn, restoredBreach, type Judgement, type PathLabels } from './path-judgement.ts'
+import {
+  breachOn,
+  restoredBreach,
+  type Judgement,
+  type PathLabels,
+  type Surroundings,
+} from './path-judgement.ts'
 import type { PathLimits } from './path-limits.ts'
 import type { RuleContext } from './rule.ts'
 import { parts } from './snapshot.ts'
@@ -39,6 +45,16 @@ export class PathAlerts {
     return this.#path.state === 'firing'
   }
 
+  /** Pending or firing. */
+  get isOpen(): boolean {
+    return this.#path.state === 'firing' || this.#path.state === 'pending'
+  }
+
+  /** Since the open alert is pending. */
+  get sums(): Readonly<Pick<AlarmMemory, 'sinceUs' | 'expected' | 'lost'>> {
+    return this.#path.memory
+  }
+
   get isIdle(): boolean {
     return this.#path.state === 'idle' && this.#call.isIdle
   }
@@ -51,10 +67,14 @@ export class PathAlerts {
     }
   }
 
-  judge(judgement: Judgement, nowUs: number): void {
+  judge(judgement: Judgement, nowUs: number, surroundings: Surroundings): void {
     this.#countStreams(judgement)
-    const step = this.#path.step(judgement, this.#limits, () => this.#isEvident(judgement))
-    this.#applyPath(step, nowUs, judgement)
+    const step = this.#path.step(
+      judgement,
+      this.#limits,
+      () => this.#isEvident(judgement) && surroundings.mayFire(),
+    )
+    this.#applyPath(step, nowUs, { ...judgement, ...surroundings })
     this.#call.judge(judgement, nowUs)
   }
 
@@ -83,11 +103,10 @@ export class PathAlerts {
     this.#call.lapse(nowUs, listeningUs)
   }
 
-  /** The path is to be forgotten, because there are too many. */
-  giveUp(nowUs: number): void {
+  /** Nothing more will be judged. */
+  end(why: string, nowUs: number): void {
     this.#applyPath(this.#path.state === 'pending' ? this.#path.end() : 'nothing', nowUs)
-    if (this.#path.end() === 'ended')
-      this.#closePath('ended', 'too many paths to follow, not proven healed', nowUs)
+    if (this.#path.end() === 'ended') this.#closePath('ended', why, nowUs)
     this.#call.end(nowUs)
   }
 
@@ -125,7 +144,7 @@ export class PathAlerts {
     )
   }
 
-  #applyPath(step: AlarmStep, nowUs: number, judgement?: Judgement): void {
+  #applyPath(step: AlarmStep, nowUs: number, judgement?: Judgement & Surroundings): void {
     switch (step) {
       case 'dropped':
         if (this.#pathBreach !== undefined) this.#context.drop(this.#pathBreach)
@@ -156,7 +175,7 @@ export class PathAlerts {
     }
   }
 
-  #openPathBreach(step: AlarmStep, nowUs: number, judgement: Judgement): Breach {
+  #openPathBreach(step: AlarmStep, nowUs: number, judgement: Judgement & Surroundings): Breach {
     const { from, to, at, source } = this.#labels
     const fingerprint = fingerprintOf(RULE, from, to, at, source)
     const { sinceUs, isSevere, lost, expected, coveredUs } = this.#path.memory
@@ -165,11 +184,14 @@ export class PathAlerts {
     const old = this.#pathBreach?.sinceUs === sinceUs ? this.#pathBreach : undefined
     const firedUs = old?.firedUs ?? (step === 'firing' ? nowUs : undefined)
     const reopened = (old?.reopened ?? 0) + (step === 'reopened' ? 1 : 0)
+    const findings = judgement.findings({ lost, expected })
+    const breach = breachOn(this.#labels, RULE, fingerprint, sinceUs, nowUs)
     return {
-      ...breachOn(this.#labels, RULE, fingerprint, sinceUs, nowUs),
+      ...breach,
+      labels: { ...breach.labels, ...findings.labels },
       state: this.#path.state === 'firing' ? 'firing' : 'pending',
-      severity: isSevere ? 'critical' : 'warning',
-      summary: this.#lossSummary(judgement, step === 'escalated'),
+      severity: isSevere && !findings.isDoubtful ? 'critical' : 'warning',
+      summary: `${this.#lossSummary(judgement, step === 'escalated')}${findings.note}`,
       evidence: {
         streams: round.shares.length,
         streams_over: verdict.streamsOver,
@@ -183,6 +205,7 @@ export class PathAlerts {
         newest_loss_ratio: ratioOf(pool),
         sensor_drops: pool.drops,
         covered_s: Math.round(coveredUs / US_PER_S),
+        ...findings.evidence,
       },
       ...(firedUs === undefined ? {} : { firedUs }),
       ...(reopened === 0 ? {} : { reopened }),

@@ -1,5 +1,6 @@
 import type { Judged } from './alarm.ts'
 import { breachSchema, isOpen, type Breach } from './breach.ts'
+import type { Counts } from './observers.ts'
 import type { Round } from './round.ts'
 import type { RuleContext } from './rule.ts'
 import type { Pool, Verdict } from './verdict.ts'
@@ -19,6 +20,24 @@ export interface Judgement extends Judged {
   readonly pool: Pool
   readonly verdict: Verdict
   readonly round: Round
+}
+
+/** Where the loss of an alert happened, as far as others tell. */
+export interface Findings {
+  /** segment, bearer, owner: where they are others than the path's own. */
+  readonly labels: Readonly<Record<string, string>>
+  readonly evidence: Readonly<Record<string, number | string>>
+  /** Half a sentence more for the summary; '' where there is nothing to say. */
+  readonly note: string
+  /** Somebody who must have seen the loss did not. */
+  readonly isDoubtful: boolean
+}
+
+/** What else is known of a loss, asked when it is needed. */
+export interface Surroundings {
+  /** Whether this alert is the one that tells of it; asked when everything else says fire. */
+  readonly mayFire: () => boolean
+  readonly findings: (sums: Counts) => Findings
 }
 
 /** What all breaches of a path have in common. */

@@ -19,7 +19,8 @@ export interface PathLimits {
   readonly minExpected: number
 }
 
-interface PathName {
+/** How a path is named where it has limits of its own; what is left out fits any. */
+export interface PathName {
   readonly from: string
   readonly to: string
   readonly at: string
@@ -81,7 +82,10 @@ function isOrdered({ clearRatio, limitRatio, severeRatio }: PathLimits): boolean
   return clearRatio <= limitRatio && limitRatio <= severeRatio
 }
 
-function fits(entry: z.output<typeof override>, path: PathName): boolean {
+export function fits(
+  entry: { readonly [Tag in keyof PathName]?: string | undefined },
+  path: PathName,
+): boolean {
   return (
     (entry.from ?? path.from) === path.from &&
     (entry.to ?? path.to) === path.to &&
@@ -101,6 +105,6 @@ function merge(base: PathLimits, written: Written): PathLimits {
   }
 }
 
-function us(ms: number | undefined): number | undefined {
+export function us(ms: number | undefined): number | undefined {
   return ms === undefined ? undefined : ms * US_PER_MS
 }

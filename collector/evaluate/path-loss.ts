@@ -1,27 +1,18 @@
-import { z } from 'zod'
 import type { Measurement } from '../../common/measurement.ts'
-import { PathAlerts } from './path-alerts.ts'
+import { LossPath } from './loss-path.ts'
+import { isBehind, sharedBy, stepOf, type Shared } from './observers.ts'
+import { PathBook, type Closed, type Path } from './path-book.ts'
 import type { Judgement, PathLabels } from './path-judgement.ts'
 import { pathLimits, type PathLimits } from './path-limits.ts'
 import { readInterval, verdictPoint } from './path-points.ts'
-import { PathRounds } from './path-rounds.ts'
-import { roundsSchema, type Round } from './round.ts'
 import { defineRule, type Rule, type RuleContext } from './rule.ts'
-import { items, parts } from './snapshot.ts'
-import { judge, type Pool } from './verdict.ts'
+import { SensorAlerts } from './sensor-alerts.ts'
+import { parts } from './snapshot.ts'
 
-/** Points older than this on arrival are history: judged and stored, and nobody is paged for them alone. */
-const CURRENT_US = 60_000_000
-/** Points further ahead than this, after the agent's clock was corrected, have no time to be judged by. */
-const FUTURE_US = 60_000_000
-/** Intervals with too few packets are pooled over this time. */
-const POOLED_US = 60_000_000
-const SWEEP_US = 30_000_000
-/** A path nothing was heard of for this long, and without an alert, is forgotten. */
-const FORGET_PATH_US = 3_600_000_000
-const MAX_PATHS = 10_000
-const MAX_STREAMS = 200_000
-const UNKNOWN = 'unknown'
+/** Intervals are as exact as the timers of the agents. */
+const MOST_OF_A_HOLD = 0.9
+/** Another observer who saw at least this share of the packets speaks of the same calls. */
+const SAME_CALLS = 0.5
 
 /** The 3 % rule on the loss of each path, each source by itself. */
 export const pathLoss = defineRule({
@@ -31,280 +22,121 @@ export const pathLoss = defineRule({
   create: (limitsOf, context) => new PathLoss(limitsOf, context),
 })
 
-interface Path {
-  readonly key: string
+/** Another path between the same ends, and what both counted of the streams they share. */
+interface Other {
   readonly labels: PathLabels
-  readonly limits: PathLimits
-  rounds: PathRounds
-  readonly alerts: PathAlerts
-  /** Rounds with too few packets, not judged yet. */
-  held: readonly Held[]
+  readonly state: LossPath
+  readonly shared: Shared
 }
 
-const heldSchema = z.object({
-  startUs: z.number(),
-  endUs: z.number(),
-  coveredUs: z.number(),
-  expected: z.number(),
-  lost: z.number(),
-  drops: z.number(),
-})
-
-type Held = z.output<typeof heldSchema>
-
-const pathSchema = z.object({
-  labels: z.object({
-    from: z.string(),
-    to: z.string(),
-    at: z.string(),
-    source: z.string(),
-    site: z.string(),
-    bearer: z.string(),
-    owner: z.string(),
-  }),
-  rounds: roundsSchema,
-  alerts: z.unknown(),
-  held: z.array(heldSchema),
-})
-
 class PathLoss implements Rule {
-  readonly #limitsOf: (path: PathLabels) => PathLimits
   readonly #context: RuleContext
-  /** Least recently judged first. */
-  readonly #paths = new Map<string, Path>()
-  readonly #touched = new Set<Path>()
-  readonly #counters = {
-    late: 0,
-    from_the_future: 0,
-    malformed: 0,
-    evicted_paths: 0,
-    evicted_streams: 0,
-  }
-  #streams = 0
-  #listeningUs: number | undefined
-  #sweptUs = 0
+  readonly #book: PathBook<LossPath>
+  readonly #sensors: SensorAlerts
 
   constructor(limitsOf: (path: PathLabels) => PathLimits, context: RuleContext) {
-    this.#limitsOf = limitsOf
     this.#context = context
-    for (const { labels, rounds, alerts, held } of items(
-      pathSchema,
-      parts(context.restored)['paths'],
-    )) {
-      const path = this.#addPath(keyOf(labels), labels, new PathRounds(rounds), 0, alerts)
-      path.held = held
-    }
+    this.#book = new PathBook({
+      restored: context.restored,
+      read: (point, labels) => readInterval(point, limitsOf(labels)),
+      open: (labels, memory) => new LossPath(labels, limitsOf(labels), context, memory),
+      judge: (closed, nowUs) => {
+        this.#judge(closed, nowUs)
+      },
+    })
+    const sensors = parts(context.restored)['sensors']
+    this.#sensors = new SensorAlerts(() => this.#book.paths, context, sensors)
   }
 
   observe(points: readonly Measurement[], arrivalUs: number): void {
-    this.#listeningUs ??= arrivalUs
-    for (const point of points) {
-      if (point.name !== 'rtp_stream' && point.name !== 'rtp_test') continue
-      if (point.timeUs > arrivalUs + FUTURE_US) this.#counters.from_the_future++
-      else this.#gather(point, arrivalUs)
-    }
-    for (const path of this.#touched) if (path.rounds.isComplete()) this.#close(path, arrivalUs)
-    this.#touched.clear()
+    this.#book.observe(points, arrivalUs)
   }
 
   tick(nowUs: number): void {
-    this.#listeningUs ??= nowUs
-    const isSweep = nowUs - this.#sweptUs >= SWEEP_US
-    for (const path of this.#paths.values()) {
-      if (path.rounds.isDue(nowUs)) this.#close(path, nowUs)
-      if (isSweep) this.#sweep(path, nowUs)
-      if (path.alerts.isIdle) continue
-      if (path.rounds.isOver) path.alerts.callsEnded(path.rounds.endUs, nowUs)
-      path.alerts.lapse(nowUs, this.#listeningUs)
-    }
-    if (isSweep) this.#sweptUs = nowUs
+    this.#book.tick(nowUs)
+    this.#sensors.review(nowUs)
+  }
+
+  siteLost(site: string, atUs: number): void {
+    this.#book.siteLost(site, atUs)
   }
 
   snapshot(): unknown {
-    return {
-      paths: [...this.#paths.values()].map(({ labels, rounds, alerts, held }) => ({
-        labels,
-        rounds: rounds.memory,
-        alerts: alerts.memory,
-        held,
-      })),
-    }
+    return { ...parts(this.#book.memory), sensors: this.#sensors.memory }
   }
 
   counters(): Readonly<Record<string, number>> {
-    return { ...this.#counters, paths: this.#paths.size, streams: this.#streams }
+    return { ...this.#book.losses, ...this.#book.sizes }
   }
 
-  #gather(point: Measurement, arrivalUs: number): void {
-    const path = this.#pathOf(point, arrivalUs)
-    // No point is taken from so far ahead: our clock has been set back since, and everything would be older than that for as long.
-    if (path.rounds.endUs > arrivalUs + FUTURE_US) this.#beginAnew(path)
-    const interval = readInterval(point, path.limits)
-    if (interval === undefined) {
-      this.#counters.malformed++
-      return
+  /** All are judged before any of them is told of: who tells depends on the others. */
+  #judge(closed: readonly Closed<LossPath>[], nowUs: number): void {
+    const judged = closed.map(({ path, round }) => {
+      const { isolation } = this.#context
+      const isIsolated = round.taps.some(({ agent }) => isolation.isIsolated(agent, round.endUs))
+      return { path, judgement: path.state.conclude(round, nowUs, isIsolated) }
+    })
+    for (const { path, judgement } of judged) this.#tell(path, judgement, nowUs)
+  }
+
+  #tell(path: Path<LossPath>, judgement: Judgement, nowUs: number): void {
+    const { labels, state } = path
+    const others = judgement.meaning === 'over' ? this.#othersOn(path, judgement) : []
+    const surroundings = {
+      mayFire: () =>
+        !this.#isToldElsewhere(path, others) &&
+        !this.#sensors.takesOver(path, judgement.endUs, nowUs),
+      findings: (sums: { expected: number; lost: number }) =>
+        state.witnesses.findings(sums, this.#context.topology()),
     }
-    if (!path.rounds.isNew(interval)) {
-      this.#counters.late++
-      return
-    }
-    if (path.rounds.isTaken(interval.key)) this.#close(path, arrivalUs)
-    const before = path.rounds.streams.size
-    path.rounds.add(interval, arrivalUs)
-    this.#streams += path.rounds.streams.size - before
-    if (this.#streams > MAX_STREAMS) this.#evictStream()
-    this.#touched.add(path)
-  }
-
-  #beginAnew(path: Path): void {
-    this.#streams -= path.rounds.streams.size
-    path.rounds = new PathRounds()
-    path.held = []
-  }
-
-  #close(path: Path, nowUs: number): void {
-    const before = path.rounds.streams.size
-    const round = path.rounds.close()
-    this.#streams += path.rounds.streams.size - before
-    if (round === undefined) return
-    const judgement = this.#judge(path, round, nowUs)
-    path.alerts.judge(judgement, nowUs)
-    if (path.labels.source === 'test') this.#proveOthers(path.labels, judgement, nowUs)
+    state.tell(judgement, nowUs, surroundings, others)
+    if (labels.source === 'test') this.#proveOthers(labels, judgement, nowUs)
     this.#context.point(
-      verdictPoint(path.labels, path.limits.limitRatio, judgement, path.alerts.isFiring),
+      verdictPoint(labels, state.limits.limitRatio, judgement, state.alerts.isFiring),
     )
-    this.#paths.delete(path.key)
-    this.#paths.set(path.key, path)
   }
 
-  /** A round with too few packets waits for the next ones; one with enough is judged by itself. */
-  #judge(path: Path, round: Round, nowUs: number): Judgement {
-    const { minExpected } = path.limits
-    let pool: Pool = round
-    let { startUs, coveredUs } = round
-    const oldestUs = round.endUs - POOLED_US - round.intervalUs / 2
-    path.held =
-      round.expected >= minExpected
-        ? []
-        : [...path.held.filter((held) => held.startUs > oldestUs), figuresOf(round)]
-    const held = sumOf(path.held)
-    if (held.expected >= minExpected) {
-      ;({ startUs, coveredUs } = held)
-      pool = { ...held, shares: [] }
-      path.held = []
+  /** Who else counted these calls, at another place or from what their receivers report. */
+  #othersOn(path: Path<LossPath>, { round }: Judgement): readonly Other[] {
+    const { from, to, source } = path.labels
+    const others: Other[] = []
+    if (source === 'test') return others
+    for (const { key, labels, state, rounds } of this.#book.paths) {
+      if (labels.from !== from || labels.to !== to || key === path.key) continue
+      if (labels.source === 'test' || !state.isRecent(round.endUs)) continue
+      const shared = sharedBy(round.shares, rounds.streams.values())
+      if (shared.mine.expected > 0 && shared.mine.expected >= SAME_CALLS * round.expected)
+        others.push({ labels, state, shared })
     }
-    const verdict = judge(pool, path.limits)
-    return {
-      pool,
-      verdict,
-      round,
-      meaning: verdict.meaning,
-      startUs,
-      endUs: round.endUs,
-      coveredUs,
-      intervalUs: round.intervalUs,
-      expected: pool.expected,
-      lost: pool.lost - pool.drops,
-      isSevere: verdict.word === 'severe',
-      isCurrent: round.endUs >= nowUs - CURRENT_US,
-    }
+    return others
+  }
+
+  /**
+   * A loss pages once: by the tap nearest the receiver, or by one before it that sees more calls; by a report only where no tap tells of
+   * it. Who lost more than the limit behind the one that tells has something of its own to tell.
+   */
+  #isToldElsewhere({ labels, state }: Path<LossPath>, others: readonly Other[]): boolean {
+    const topology = this.#context.topology()
+    const own = stepOf(labels, topology)
+    return others.some((other) => {
+      if (other.labels.source !== 'stream' || !other.state.isLosing) return false
+      const isTap = labels.source === 'stream'
+      if (isTap && isBehind(own, stepOf(other.labels, topology), other.shared)) return true
+      const { holdUs } = state.limits
+      if (state.witnesses.behindUs(other.labels) >= holdUs * MOST_OF_A_HOLD) return false
+      return !isTap || other.state.alerts.isFiring || seesMore(other)
+    })
   }
 
   /** Proof of healing for the paths of other sources whose segment this test went over. */
   #proveOthers({ from, at }: PathLabels, judgement: Judgement, nowUs: number): void {
-    for (const { labels, alerts } of this.#paths.values())
-      if (labels.source !== 'test' && labels.from === from && labels.at === at && !alerts.isIdle)
-        alerts.proveByTest(judgement, nowUs)
-  }
-
-  #pathOf({ name, tags }: Measurement, nowUs: number): Path {
-    const { from = UNKNOWN, to = UNKNOWN, at = UNKNOWN } = tags
-    const { site = UNKNOWN, bearer = UNKNOWN, owner = UNKNOWN } = tags
-    const source = name === 'rtp_test' ? 'test' : 'stream'
-    const key = keyOf({ from, to, at, source })
-    const known = this.#paths.get(key)
-    if (known === undefined)
-      return this.#addPath(
-        key,
-        { from, to, at, source, site, bearer, owner },
-        new PathRounds(),
-        nowUs,
-      )
-    known.labels.bearer = bearer
-    known.labels.owner = owner
-    return known
-  }
-
-  #addPath(
-    key: string,
-    labels: PathLabels,
-    rounds: PathRounds,
-    nowUs: number,
-    alerts?: unknown,
-  ): Path {
-    if (this.#paths.size >= MAX_PATHS) this.#evictPath(nowUs)
-    const limits = this.#limitsOf(labels)
-    const path = {
-      key,
-      labels,
-      limits,
-      rounds,
-      alerts: new PathAlerts(labels, limits, this.#context, alerts),
-      held: [],
-    }
-    this.#paths.set(key, path)
-    this.#streams += rounds.streams.size
-    return path
-  }
-
-  #sweep(path: Path, nowUs: number): void {
-    const before = path.rounds.streams.size
-    path.rounds.sweep(nowUs)
-    this.#streams += path.rounds.streams.size - before
-    const isForgotten = path.rounds.isEmpty && path.rounds.endUs < nowUs - FORGET_PATH_US
-    if (isForgotten && path.alerts.isIdle) this.#paths.delete(path.key)
-  }
-
-  /** The path not judged for longest goes, one without an alert if there is one. */
-  #evictPath(nowUs: number): void {
-    const all = [...this.#paths.values()]
-    const victim = all.find(({ alerts }) => alerts.isIdle) ?? all[0]
-    if (victim === undefined) return
-    this.#counters.evicted_paths++
-    victim.alerts.giveUp(nowUs)
-    this.#streams -= victim.rounds.streams.size
-    this.#paths.delete(victim.key)
-    this.#touched.delete(victim)
-  }
-
-  #evictStream(): void {
-    for (const { rounds } of this.#paths.values()) {
-      if (!rounds.evictOldest()) continue
-      this.#counters.evicted_streams++
-      this.#streams--
-      return
-    }
+    for (const { labels, state } of this.#book.paths)
+      if (labels.source !== 'test' && labels.from === from && labels.at === at && !state.isIdle)
+        state.proveByTest(judgement, nowUs)
   }
 }
 
-function keyOf({ from, to, at, source }: Omit<PathLabels, 'site' | 'bearer' | 'owner'>): string {
-  return `${from}\n${to}\n${at}\n${source}`
-}
-
-function figuresOf({ startUs, endUs, coveredUs, expected, lost, drops }: Round): Held {
-  return { startUs, endUs, coveredUs, expected, lost, drops }
-}
-
-function sumOf(held: readonly Held[]): Held {
-  return held.reduce(
-    (sum, one) => ({
-      startUs: Math.min(sum.startUs, one.startUs),
-      endUs: Math.max(sum.endUs, one.endUs),
-      coveredUs: sum.coveredUs + one.coveredUs,
-      expected: sum.expected + one.expected,
-      lost: sum.lost + one.lost,
-      drops: sum.drops + one.drops,
-    }),
-    { startUs: Infinity, endUs: -Infinity, coveredUs: 0, expected: 0, lost: 0, drops: 0 },
-  )
+function seesMore({ state, shared }: Other): boolean {
+  const all = (state.newest?.taps ?? []).reduce((total, { expected }) => total + expected, 0)
+  return shared.theirs.expected < SAME_CALLS * all
 }

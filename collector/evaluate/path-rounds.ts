@@ -1,4 +1,14 @@
-import type { Round, RoundsMemory, Stream, StreamInterval } from './round.ts'
+import { copyOf } from './copy-of.ts'
+import { eachOnce } from './observers.ts'
+import {
+  NO_SAMPLE,
+  sampleOf,
+  type Round,
+  type RoundsMemory,
+  type Stream,
+  type StreamInterval,
+  type TapShare,
+} from './round.ts'
 
 /**
  * Gathers the intervals of a path's streams into rounds, each interval of each stream in exactly one. Agents end their intervals at
@@ -6,9 +16,9 @@ import type { Round, RoundsMemory, Stream, StreamInterval } from './round.ts'
  * reported again, and not at each batch: judging half of a batch, or the same time twice, would be judging something else.
  */
 
-/** An agent that has sent something for the round is not waited for when it has been quiet for this long. */
+/** An observer, a tap of an agent, that has sent something for the round is not waited for when it has been quiet for this long. */
 const QUIET_US = 500_000
-/** An agent that has sent nothing for the round is waited for until this long after its interval should have arrived. */
+/** An observer that has sent nothing for the round is waited for until this long after its interval should have arrived. */
 const OVERDUE_US = 2_000_000
 /** What ends at most this share of an interval after the last round belongs to that round and came too late for it. */
 const STRAGGLER_SHARE = 0.25
@@ -51,7 +61,7 @@ export class PathRounds {
     if (memory === undefined) return
     this.#coveredUntilUs = memory.coveredUs ?? -Infinity
     for (const point of memory.open) this.add(point, point.endUs)
-    for (const [agent, countedUs] of memory.observers) this.#observer(agent).countedUs = countedUs
+    for (const [name, countedUs] of memory.observers) this.#observer(name).countedUs = countedUs
   }
 
   /** Whether every stream of the path has said that it ended. */
@@ -68,12 +78,12 @@ export class PathRounds {
   }
 
   /** False for what has been counted already: a point sent again, or one that came after its successor. */
-  isNew({ key, agent, endUs, intervalUs }: StreamInterval): boolean {
-    const stream = this.streams.get(key)
+  isNew({ key, observer, endUs, intervalUs }: StreamInterval): boolean {
+    const newest = this.streams.get(key)?.newest
     // The first counts after an outage come in an interval that reaches back over those in which nothing was counted.
-    if (stream !== undefined)
-      return endUs > stream.endUs + Math.min(intervalUs, stream.intervalUs) * SAME_SHARE
-    const countedUs = this.#observers.get(agent)?.countedUs ?? -Infinity
+    if (newest !== undefined)
+      return endUs > newest.endUs + Math.min(intervalUs, newest.intervalUs) * SAME_SHARE
+    const countedUs = this.#observers.get(observer)?.countedUs ?? -Infinity
     return endUs > countedUs + intervalUs * STRAGGLER_SHARE
   }
 
@@ -83,7 +93,7 @@ export class PathRounds {
   }
 
   add(point: StreamInterval, arrivalUs: number): void {
-    const observer = this.#observer(point.agent)
+    const observer = this.#observer(point.observer)
     const stream = this.#stream(point)
     const isAwaited = stream.round === this.#round - 1
     const isStraggler =
@@ -98,9 +108,7 @@ export class PathRounds {
     }
     stream.expected += point.expected
     stream.lost += point.lost
-    stream.endUs = point.endUs
-    stream.intervalUs = point.intervalUs
-    stream.isEnded = point.isEnded
+    stream.newest = sampleOf(point)
     this.#startUs = Math.min(this.#startUs, point.endUs - point.intervalUs)
     this.#endUs = Math.max(this.#endUs, point.endUs)
     this.#intervalUs = Math.max(this.#intervalUs, point.intervalUs)
@@ -145,6 +153,7 @@ export class PathRounds {
   close(): Round | undefined {
     if (this.#members.length === 0) return undefined
     const shares = this.#observers.size > 1 ? eachOnce(this.#members) : this.#members
+    const taps = this.#taps(shares)
     const spanUs = this.#endUs - Math.max(this.#startUs, this.#coveredUntilUs)
     const jitterMs = this.#jitterMs < 0 ? undefined : this.#jitterMs
     const roundTripMs = this.#roundTripMs < 0 ? undefined : this.#roundTripMs
@@ -153,10 +162,11 @@ export class PathRounds {
       endUs: this.#endUs,
       intervalUs: this.#intervalUs,
       coveredUs: Math.min(Math.max(spanUs, 0), this.#intervalUs),
-      expected: shares.reduce((total, { expected }) => total + expected, 0),
-      lost: shares.reduce((total, { lost }) => total + lost, 0),
-      drops: this.#drops(shares),
+      expected: sumOf(shares, 'expected'),
+      lost: sumOf(shares, 'lost'),
+      drops: sumOf(taps, 'drops'),
       shares,
+      taps,
       jitterMs,
       roundTripMs,
     }
@@ -168,7 +178,7 @@ export class PathRounds {
   /** Forgets streams that vanished without a word. */
   sweep(nowUs: number): void {
     for (const stream of this.streams.values()) {
-      if (stream.endUs > nowUs - LOST_US || stream.pooledRound === this.#round) continue
+      if (stream.newest.endUs > nowUs - LOST_US || stream.pooledRound === this.#round) continue
       this.streams.delete(stream.key)
       this.#isEndExplicit = false
     }
@@ -186,23 +196,22 @@ export class PathRounds {
 
   get memory(): RoundsMemory {
     const observers = new Map<string, number>()
-    for (const [agent, { countedUs }] of this.#observers)
-      if (Number.isFinite(countedUs)) observers.set(agent, countedUs)
-    for (const { agent, endUs } of this.streams.values())
-      observers.set(agent, Math.max(observers.get(agent) ?? -Infinity, endUs))
+    for (const [name, { countedUs }] of this.#observers)
+      if (Number.isFinite(countedUs)) observers.set(name, countedUs)
+    for (const { observer, newest } of this.streams.values())
+      observers.set(observer, Math.max(observers.get(observer) ?? -Infinity, newest.endUs))
     const open = this.#members.slice(0, MAX_REMEMBERED).map((stream) => ({
+      ...stream.newest,
       key: stream.key,
       label: stream.label,
       agent: stream.agent,
+      observer: stream.observer,
       identity: stream.identity,
-      endUs: stream.endUs,
-      intervalUs: stream.intervalUs,
       expected: stream.expected,
       lost: stream.lost,
-      drops: this.#observers.get(stream.agent)?.drops ?? 0,
+      drops: this.#observers.get(stream.observer)?.drops ?? 0,
       jitterMs: this.#jitterMs,
       roundTripMs: this.#roundTripMs,
-      isEnded: stream.isEnded,
     }))
     const covered = Number.isFinite(this.#coveredUntilUs) ? { coveredUs: this.#coveredUntilUs } : {}
     return { ...covered, observers: [...observers], open }
@@ -215,13 +224,13 @@ export class PathRounds {
       observer.drops = 0
     }
     for (const stream of this.#members) {
-      if (stream.isEnded) {
+      if (stream.newest.isEnded) {
         this.streams.delete(stream.key)
         this.#isEndExplicit = true
         continue
       }
       stream.round = this.#round
-      const observer = this.#observers.get(stream.agent)
+      const observer = this.#observers.get(stream.observer)
       if (observer !== undefined) observer.awaited++
     }
     this.#members = []
@@ -234,37 +243,52 @@ export class PathRounds {
     this.#round++
   }
 
-  #drops(shares: readonly Stream[]): number {
-    let drops = 0
-    const seen = new Set<string>()
-    for (const { agent } of shares) {
-      if (seen.has(agent)) continue
-      seen.add(agent)
-      drops += this.#observers.get(agent)?.drops ?? 0
+  /** The sums of each tap that saw something of it; its drops once, however many streams carry them. */
+  #taps(shares: readonly Stream[]): readonly TapShare[] {
+    const taps = new Map<string, { -readonly [Figure in keyof TapShare]: TapShare[Figure] }>()
+    for (const { agent, observer, expected, lost } of shares) {
+      let tap = taps.get(observer)
+      if (tap === undefined) {
+        const drops = this.#observers.get(observer)?.drops ?? 0
+        tap = { agent, observer, expected: 0, lost: 0, drops }
+        taps.set(observer, tap)
+      }
+      tap.expected += expected
+      tap.lost += lost
     }
-    return drops
+    return [...taps.values()]
   }
 
-  #observer(agent: string): Observer {
-    const known = this.#observers.get(agent)
+  #observer(name: string): Observer {
+    const known = this.#observers.get(name)
     if (known !== undefined) return known
     const observer = { ...NEW_OBSERVER }
-    this.#observers.set(agent, observer)
+    this.#observers.set(name, observer)
     return observer
   }
 
-  #stream({ key, label, agent, identity }: StreamInterval): Stream {
-    const known = this.streams.get(key)
+  #stream(point: StreamInterval): Stream {
+    const known = this.streams.get(point.key)
     if (known !== undefined) return known
-    const stream = { key, label: copyOf(label), agent, identity, ...NEW_STREAM }
+    const { key, agent, observer, identity } = point
+    const stream: Stream = {
+      key,
+      label: copyOf(point.label),
+      agent,
+      observer,
+      identity,
+      expected: 0,
+      lost: 0,
+      newest: NO_SAMPLE,
+      round: -1,
+      pooledRound: -1,
+      pending: -1,
+      sinceExpected: 0,
+      sinceLost: 0,
+    }
     this.streams.set(key, stream)
     return stream
   }
-}
-
-/** A string of its own: one made of slices of a batch would keep the whole batch in memory for as long as the stream lives. */
-function copyOf(text: string): string {
-  return text.split('').join('')
 }
 
 const NEW_OBSERVER: Observer = {
@@ -277,29 +301,9 @@ const NEW_OBSERVER: Observer = {
   countedUs: -Infinity,
 }
 
-const NEW_STREAM = {
-  expected: 0,
-  lost: 0,
-  endUs: -Infinity,
-  intervalUs: 0,
-  round: -1,
-  pooledRound: -1,
-  isEnded: false,
-  pending: -1,
-  sinceExpected: 0,
-  sinceLost: 0,
-}
-
-/** Of a stream seen by several agents at the same place, the observer who saw most of it: a packet seen by anyone was not lost before. */
-function eachOnce(members: readonly Stream[]): readonly Stream[] {
-  const best = new Map<string, Stream>()
-  for (const stream of members) {
-    const id = stream.identity
-    const other = best.get(id)
-    // The same agent seeing an SSRC twice sees two streams.
-    if (other === undefined) best.set(id, stream)
-    else if (other.agent === stream.agent) best.set(`${id} ${stream.key}`, stream)
-    else if (stream.expected - stream.lost > other.expected - other.lost) best.set(id, stream)
-  }
-  return [...best.values()]
+function sumOf<Figure extends string>(
+  of: readonly Readonly<Record<Figure, number>>[],
+  figure: Figure,
+): number {
+  return of.reduce((total, one) => total + one[figure], 0)
 }

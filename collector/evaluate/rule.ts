@@ -1,6 +1,9 @@
 import type { z } from 'zod'
 import type { Measurement } from '../../common/measurement.ts'
+import type { Topology } from '../topology/site.ts'
 import type { Breach } from './breach.ts'
+import type { IsolatedAgents } from './isolated-agents.ts'
+import type { Presence } from './presence.ts'
 
 export type ChangeKind = 'firing' | 'escalated' | 'resolved' | 'ended'
 
@@ -16,7 +19,17 @@ export interface RuleContext {
   readonly change: (kind: ChangeKind, breach: Breach, atUs: number) => void
   /** A point for the store. */
   readonly point: (point: Measurement) => void
+  /** The site file as it is now. */
+  readonly topology: () => Topology
+  /** Who is heard from; the points a rule observes are in it already. */
+  readonly presence: Pick<Presence, Query>
+  /** Whose findings say something about the agent only. */
+  readonly isolation: Pick<IsolatedAgents, 'isIsolated'>
+  /** Nothing is known of the site any more: tells all rules. */
+  readonly siteLost: (site: string, atUs: number) => void
 }
+
+type Query = 'find' | 'agents' | 'sites' | 'limitUs' | 'isSilent' | 'isOverdue'
 
 /** Pure: measurements and times in, breaches and points out through the context. Time never comes from anywhere else. */
 export interface Rule {
@@ -26,6 +39,8 @@ export interface Rule {
   tick(nowUs: number): void
   /** The agent was revoked: its silence is no longer news. */
   forgetAgent?(agent: string): void
+  /** All agents of the site fell silent: what is open there is unknown from now on, neither up nor down. */
+  siteLost?(site: string, atUs: number): void
   /** JSON-able; a rule made with it goes on where this one stood. */
   snapshot(): unknown
   /** What was not judged, and why. */

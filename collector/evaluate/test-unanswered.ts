@@ -83,6 +83,8 @@ class TestUnanswered implements Rule {
   tick(nowUs: number): void {
     this.#startedUs ??= nowUs
     for (const test of this.#tests.values()) {
+      const agent = test.breach?.labels['agent'] ?? ''
+      if (this.#context.isolation.isIsolated(agent, test.lastUs)) this.#setAside(test, nowUs)
       if (nowUs - Math.max(test.lastUs, this.#startedUs) < FORGOTTEN_US) continue
       if (test.breach !== undefined) {
         const summary = `no test since ${utcMinute(test.lastUs)}, not proven healed`
@@ -90,6 +92,12 @@ class TestUnanswered implements Rule {
       }
       this.#tests.delete(test.key)
     }
+  }
+
+  siteLost(site: string, atUs: number): void {
+    for (const test of this.#tests.values())
+      if (test.breach?.labels['site'] === site)
+        this.#close(test, 'ended', 'its site was cut off: unknown, not proven healed', atUs)
   }
 
   snapshot(): unknown {
@@ -133,6 +141,11 @@ class TestUnanswered implements Rule {
     const packets = positive(sent)
     // Both directions of an interval say the same; a retried batch says it again.
     if (packets === undefined || point.timeUs <= test.lastUs + intervalUs / 2) return
+    if (this.#context.isolation.isIsolated(point.tags['agent'] ?? '', point.timeUs)) {
+      test.lastUs = point.timeUs
+      this.#setAside(test, arrivalUs)
+      return
+    }
     if (test.unansweredUs === 0) test.sinceUs = point.timeUs - intervalUs
     test.lastUs = point.timeUs
     test.unansweredUs += intervalUs
@@ -145,6 +158,13 @@ class TestUnanswered implements Rule {
       test.breach = this.#breachOf(test, point, arrivalUs)
       this.#context.change('firing', test.breach, arrivalUs)
     }
+  }
+
+  /** The tester sees nothing at all: that says nothing of the way to the target. */
+  #setAside(test: Test, atUs: number): void {
+    test.unansweredUs = 0
+    test.sent = 0
+    this.#close(test, 'ended', 'the agent may itself be cut off: unknown', atUs)
   }
 
   #close(test: Test, state: 'resolved' | 'ended', summary: string, atUs: number): void {

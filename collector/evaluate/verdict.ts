@@ -20,7 +20,7 @@ export interface Pool {
   readonly shares: readonly Share[]
 }
 
-export type VerdictWord = 'ok' | 'over' | 'severe' | 'tainted' | 'notice' | 'too-few'
+export type VerdictWord = 'ok' | 'over' | 'severe' | 'tainted' | 'notice' | 'too-few' | 'unknown'
 
 export interface Verdict {
   readonly word: VerdictWord
@@ -85,6 +85,14 @@ export function judge(pool: Pool, limits: PathLimits): Verdict {
   // The one bad stream neither keeps the path's alert alive nor hides that the rest is well.
   const rest = isNotice ? withoutMostLost(pool) : pool
   return say(isNotice ? 'notice' : 'ok', isBelow(rest, limits.clearRatio) ? 'under' : 'between')
+}
+
+/** Of a round in which the observer itself was cut off: what it did not hear says nothing. */
+export const UNKNOWN_VERDICT: Verdict = {
+  word: 'unknown',
+  meaning: 'unjudged',
+  streamsOver: 0,
+  worst: undefined,
 }
 
 /** Whether the pool is over only because of one stream among many. */

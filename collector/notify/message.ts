@@ -16,6 +16,23 @@ const ADVICE: Readonly<Record<string, string>> = {
   'path-loss':
     'look for drops, errors and load on this segment, then call its owner; what lies beyond it did not cause this loss',
   'call-loss': 'look at the one phone or line this call uses: its cable, its Wi-Fi, its port',
+  'sensor-suspected':
+    'look at the mirror port or tap: does it carry more than it can? until then believe neither its losses nor its silence',
+  'path-jitter': 'look for full links, Wi-Fi and missing priority (DSCP) on this segment',
+  'path-mos': 'look at loss, jitter and the codec of the worst stream',
+  'path-effective-loss':
+    'packets come, but too late to be played: look for full links, Wi-Fi and missing priority on this segment',
+  'clear-rtp': 'see why these calls are not encrypted: the phone, its profile, the trunk',
+  'call-media':
+    'look at NAT, firewall and media addresses between these two; the signalling is well',
+  'media-stopped':
+    'the sound of calls that are up is gone: look at links, ports and the gateway of this segment at once, then call its owner',
+  'call-stopped': 'look at the one phone or line this call uses; it may have been unplugged',
+  'tap-blind':
+    'see whether the capture runs, has its rights and keeps up; until it does, nothing is known of the calls there',
+  'site-cut-off':
+    'call somebody at the site: is there power? then the line; what its alerts said before is unknown now',
+  'agent-isolated': 'look at the network of the agent itself before believing what it misses',
   'test-unanswered': 'see whether the target is up and its reflector runs, then the way to it',
   'agent-silent': 'see whether the machine has power and network, then whether the agent runs',
 }
@@ -24,12 +41,14 @@ export function messageOf(kind: NotificationKind, breach: Breach, link: string):
   const title = titleOf(kind, breach)
   const { labels, evidence } = breach
   const worst = evidence['worst_stream']
+  const worstPath = evidence['worst_path']
   const lines = [
     `${kind === 'firing' ? '' : `${kind}: `}${breach.summary}`,
     `Where: ${placeOf(breach)}`,
     worst === undefined
       ? ''
       : `Streams over the limit: ${evidence['streams_over']} of ${evidence['streams']}; worst: ${worst}`,
+    worstPath === undefined ? '' : `Worst path: ${worstPath} streams`,
     `Since: ${utcMinute(breach.sinceUs)}${durationOf(breach, 'for')}`,
     `Severity: ${breach.severity}`,
     `Owner: ${labels['owner'] ?? 'unknown'}`,

@@ -29,6 +29,8 @@ const network = z.strictObject({
   /** lan, wan, internet, lte ...: what carries the calls there. */
   bearer: name.optional(),
   owner: name.optional(),
+  /** encrypted: speech from and to there goes as SRTP, and what does not is a finding. */
+  media: z.enum(['encrypted', 'any']).optional(),
 })
 
 const agent = z.strictObject({ at: name.optional(), 'runs-on': name.optional() })

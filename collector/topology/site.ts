@@ -42,11 +42,18 @@ export interface Segment {
   readonly owner: string
 }
 
+/** What rules ask of the site file. */
+export type Topology = Pick<
+  Site,
+  'segment' | 'observedAt' | 'siteOf' | 'ownerOf' | 'ownerOfAgent' | 'expectsEncryption'
+>
+
 interface Network {
   readonly name: string
   readonly site: string | undefined
   readonly bearer: string | undefined
   readonly owner: string | undefined
+  readonly media: 'encrypted' | 'any' | undefined
 }
 
 interface Block extends Cidr {
@@ -57,19 +64,21 @@ interface Block extends Cidr {
 export class Site {
   readonly #networks: ReadonlyMap<string, Network>
   readonly #agents: SiteFile['agents']
+  readonly #components: SiteFile['components']
   /** Longest prefix first. */
   readonly #blocks: readonly Block[]
 
   constructor(file?: SiteFile) {
     const networks = new Map<string, Network>()
     const blocks: Block[] = []
-    for (const [id, { cidr, site, bearer, owner }] of Object.entries(file?.networks ?? {})) {
-      const network = { name: id, site, bearer, owner }
+    for (const [id, { cidr, site, bearer, owner, media }] of Object.entries(file?.networks ?? {})) {
+      const network = { name: id, site, bearer, owner, media }
       networks.set(id, network)
       for (const { base, length } of cidr) blocks.push({ base, length, network })
     }
     this.#networks = networks
     this.#agents = file?.agents ?? {}
+    this.#components = file?.components ?? {}
     this.#blocks = blocks.sort((a, b) => b.length - a.length)
   }
 
@@ -97,11 +106,32 @@ export class Site {
   }
 
   /** The network an agent observes at: what the site file says, else its site. */
-  observedAt(observer: Observer): string {
-    const declared = Object.hasOwn(this.#agents, observer.agent)
-      ? this.#agents[observer.agent]
-      : undefined
-    return declared?.at ?? observer.site
+  observedAt(observer: Pick<Observer, 'agent' | 'site'>): string {
+    return entryOf(this.#agents, observer.agent)?.at ?? observer.site
+  }
+
+  /** Our site a network is part of; a network nobody declared is a site by itself, a carrier's is of none. */
+  siteOf(network: string): string | undefined {
+    const declared = this.#networks.get(network)
+    return declared === undefined ? network : declared.site
+  }
+
+  /** Who answers for a network. */
+  ownerOf(network: string): string {
+    return this.#networks.get(network)?.owner ?? UNKNOWN
+  }
+
+  /** Who answers for an agent and its tap: the owner of its machine, else of our network it observes at; never a carrier. */
+  ownerOfAgent(observer: Pick<Observer, 'agent' | 'site'>): string {
+    const { 'runs-on': machine = '' } = entryOf(this.#agents, observer.agent) ?? {}
+    const at = this.observedAt(observer)
+    const network = this.siteOf(at) === observer.site ? this.ownerOf(at) : UNKNOWN
+    return entryOf(this.#components, machine)?.owner ?? network
+  }
+
+  /** Whether the site file says that speech from and to the network is encrypted. */
+  expectsEncryption(network: string): boolean {
+    return this.#networks.get(network)?.media === 'encrypted'
   }
 
   /**
@@ -154,6 +184,11 @@ export function ownSubnets(text: string): readonly Cidr[] {
     .split(' ', MAX_OWN_SUBNETS)
     .flatMap((part) => subnetOf(part) ?? [])
     .filter(({ base, length }) => length >= (isV4(base) ? WIDEST_OWN.v4 : WIDEST_OWN.v6))
+}
+
+/** What somebody declared under this name: `constructor` is no agent. */
+function entryOf<T>(entries: Readonly<Record<string, T>>, id: string): T | undefined {
+  return Object.hasOwn(entries, id) ? entries[id] : undefined
 }
 
 function isV4(base: bigint): boolean {

@@ -61,6 +61,26 @@ test('an interval is at the collector within 200 ms of its end', async (t) => {
   t.ok((delays[4] ?? Infinity) < 200, `median ${(delays[4] ?? NaN).toFixed(1)} ms`)
 })
 
+test('an agent that sees nothing any more says so at once, behind what it comes from', async (t) => {
+  const collector = await startCollector(t)
+  let received = 5
+  const entry = probeEntry('ping', async ({ endUs }) =>
+    ['gw', 'pbx'].map((target) =>
+      measurement('ping', endUs, { target }, { interval_ms: INTERVAL_MS, sent: 5, received }),
+    ),
+  )
+  await startAgent(t, collector.url, [entry], { ownIntervalMs: 60_000 })
+  await until(() => points(collector, 'ping').length >= 2, 'an answer')
+  received = 0
+  const isolated = () => points(collector, 'agent').filter(({ fields }) => 'isolated' in fields)
+  await until(() => isolated().length === 1, 'its word')
+  t.same(isolated()[0]?.fields, { isolated: true })
+  t.same(isolated()[0]?.tags, { site: 'hq', agent: 'gw-1' })
+  received = 5
+  await until(() => isolated().length === 2, 'its second word')
+  t.same(isolated()[1]?.fields, { isolated: false })
+})
+
 test('what a probe reports at once does not wait for the end of the interval', async (t) => {
   const collector = await startCollector(t)
   const reporter: ProbeEntry = {

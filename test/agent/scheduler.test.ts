@@ -6,6 +6,7 @@ import { Distinct } from '../../agent/distinct.ts'
 import type { Interval, Probe } from '../../agent/probe.ts'
 import { Scheduler, phaseOf, type ScheduledProbe } from '../../agent/scheduler.ts'
 import { SelfProbe, type Vitals } from '../../agent/self.ts'
+import { Isolation } from '../../agent/isolation.ts'
 import { subnetsOf } from '../../agent/subnets.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 
@@ -292,6 +293,7 @@ test("the agent's own health says what happened since the last time, and nothing
     droppedPoints: 7,
     rejectedPoints: 1,
     pushFailures: 3,
+    isIsolated: undefined,
   }
   const readings = [
     vitals,
@@ -392,3 +394,113 @@ function remember(seen: Interval[], interval: Interval): readonly Measurement[] 
   seen.push(interval)
   return []
 }
+
+// ---- isolation
+
+function pinged(s: number, target: string, received: number): Measurement {
+  return measurement(
+    'ping',
+    START_US + s * 1_000_000,
+    { target },
+    { interval_ms: 10_000, sent: 5, received },
+  )
+}
+
+function tested(s: number, answered: boolean): Measurement {
+  return measurement(
+    'rtp_test',
+    START_US + s * 1_000_000,
+    { target: 'far', direction: 'forward' },
+    { interval_ms: 10_000, dst_ip: '10.2.0.9', sent: 500, answered },
+  )
+}
+
+function heard(s: number, received: number, source = 'capture'): Measurement {
+  return measurement(
+    'rtp_stream',
+    START_US + s * 1_000_000,
+    { codec: 'PCMA', source },
+    { interval_ms: 10_000, received },
+  )
+}
+
+/** What an agent that watched this says of itself. */
+function isolatedAfter(...points: readonly Measurement[]): boolean | undefined {
+  const isolation = new Isolation()
+  for (const point of points) isolation.observe([point])
+  return isolation.isIsolated
+}
+
+test('an agent whose targets fall silent at once may be cut off itself, until one answers', async (t) => {
+  const isolation = new Isolation()
+  t.equal(isolation.observe([pinged(10, 'gw', 5), pinged(10, 'pbx', 5)]), false)
+  t.equal(isolation.isIsolated, false)
+  t.equal(isolation.observe([tested(12, true)]), false)
+  t.equal(isolation.observe([pinged(20, 'gw', 0), pinged(20, 'pbx', 0)]), false)
+  t.equal(isolation.isIsolated, false, 'the test stream is answered yet')
+  t.equal(isolation.observe([tested(22, false)]), true, 'now nothing is')
+  t.equal(isolation.isIsolated, true)
+  t.equal(isolation.observe([pinged(30, 'gw', 0), pinged(30, 'pbx', 0)]), false)
+  t.equal(isolation.observe([pinged(40, 'gw', 1), pinged(40, 'pbx', 0)]), true)
+  t.equal(isolation.isIsolated, false)
+})
+
+test('one target says nothing about the agent, nor do targets that fell silent one after the other or never answered', async (t) => {
+  const one = [pinged(10, 'gw', 5), pinged(20, 'gw', 0)]
+  t.equal(isolatedAfter(...one), undefined, 'too little to tell')
+  t.equal(isolatedAfter(...one, pinged(10, '127.0.0.1', 5), pinged(20, '127.0.0.1', 0)), undefined)
+  const slowly = [pinged(10, 'gw', 5), pinged(10, 'pbx', 5), pinged(20, 'gw', 0)]
+  t.equal(
+    isolatedAfter(...slowly, pinged(30, 'pbx', 5), pinged(40, 'gw', 0), pinged(40, 'pbx', 0)),
+    false,
+  )
+  t.equal(isolatedAfter(pinged(10, 'gw', 0), pinged(10, 'pbx', 0)), false)
+  const dead = [pinged(0, 'old', 0), pinged(10, 'old', 0), pinged(20, 'old', 0)]
+  t.equal(
+    isolatedAfter(...slowly.slice(0, 2), ...dead, pinged(20, 'gw', 0), pinged(20, 'pbx', 0)),
+    true,
+    'a target that never answered does not hide it',
+  )
+})
+
+test('an agent that hears streams is not cut off, and a file is not heard', async (t) => {
+  const silent = [
+    ...[pinged(10, 'gw', 5), pinged(10, 'pbx', 5), heard(15, 500)],
+    ...[pinged(20, 'gw', 0), pinged(20, 'pbx', 0)],
+  ]
+  t.equal(isolatedAfter(...silent, heard(25, 200)), true, 'heard before the silence began')
+  t.equal(isolatedAfter(...silent, heard(25, 200), heard(35, 500)), false)
+  t.equal(isolatedAfter(...silent, heard(35, 0)), true)
+  t.equal(isolatedAfter(...silent, heard(35, 500, 'file')), true)
+})
+
+test('what was not asked is not silent, unless there is no way out', async (t) => {
+  const failed = (target: string, reason: string) =>
+    measurement('ping', START_US + 20_000_000, { target }, { interval_ms: 10_000, reason })
+  const answered = [pinged(10, 'gw', 5), pinged(10, 'pbx', 5)]
+  const after = (reason: string) =>
+    isolatedAfter(...answered, failed('gw', reason), failed('pbx', reason))
+  t.equal(after('the ping program cannot be run: ENOENT'), false)
+  t.equal(after('cut off at the time limit'), false)
+  t.equal(after('ping: connect: Network is unreachable'), true)
+  t.equal(after('ping: pbx: Temporary failure in name resolution'), true)
+})
+
+test('the collector counts when it is not reached, and says nothing when it is', async (t) => {
+  const isolation = new Isolation()
+  const nowUs = START_US + 25_000_000
+  isolation.observe([pinged(10, 'gw', 5)])
+  isolation.observe([pinged(20, 'gw', 0)])
+  isolation.pushed(false, 10_000, nowUs)
+  t.equal(isolation.isIsolated, undefined)
+  isolation.pushed(true, 10_000, nowUs)
+  t.equal(isolation.isIsolated, true)
+  isolation.pushed(false, 10_000, nowUs + 10_000_000)
+  t.equal(isolation.isIsolated, undefined)
+})
+
+test('a target taken out of the configuration is forgotten', async (t) => {
+  const points = [pinged(10, 'old', 5), pinged(10, 'gw', 5), pinged(10, 'pbx', 5)]
+  for (let s = 20; s <= 100; s += 10) points.push(pinged(s, 'gw', 5), pinged(s, 'pbx', 5))
+  t.equal(isolatedAfter(...points, pinged(110, 'gw', 0), pinged(110, 'pbx', 0)), true)
+})

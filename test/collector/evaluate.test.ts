@@ -732,7 +732,18 @@ test('the limits of a path can be its own', async (t) => {
 test('the options complain where they stand', async (t) => {
   t.same(
     RULES.map(({ name }) => name),
-    ['path-loss', 'test-unanswered', 'agent-silent'],
+    [
+      'path-loss',
+      'path-quality',
+      'media-stopped',
+      'call-media',
+      'clear-rtp',
+      'test-unanswered',
+      'tap-blind',
+      'site-cut-off',
+      'agent-silent',
+      'agent-isolated',
+    ],
   )
   const read = (text: string) => () => readConfig(rulesOptions, text, 'c.yaml')
   t.throws(read('path-loss: {limit: 3}'), {
@@ -987,6 +998,7 @@ function beat(timeUs: number, agent = 'gw-1', intervalMs: number | null = 10_000
 test('an agent silent for 30 s fires with its name, site and last word, and resolves at the next push', async (t) => {
   const line = new Line()
   line.take(line.evaluator.observe([beat(NIGHT)], NIGHT))
+  line.take(line.evaluator.observe([beat(NIGHT, 'another')], NIGHT + 25 * S))
   t.same(line.take(line.evaluator.tick(NIGHT + 30 * S)), [])
   t.same(line.take(line.evaluator.tick(NIGHT + 31 * S)), ['firing'])
   t.same(line.take(line.evaluator.tick(NIGHT + 32 * S)), [])
@@ -1023,13 +1035,15 @@ test('a client that states no interval is known by its rhythm', async (t) => {
 
 test('agents known before a restart count after it, from the restart on', async (t) => {
   const { evaluator } = new Line()
+  const c = (s: number) => [beat(NIGHT + s * S, 'c')]
   evaluator.observe([beat(NIGHT, 'a'), beat(NIGHT, 'b')], NIGHT)
-  evaluator.observe([beat(NIGHT, 'b')], NIGHT + 20 * S)
+  evaluator.observe([beat(NIGHT, 'b'), ...c(20)], NIGHT + 20 * S)
   evaluator.tick(NIGHT + 31 * S)
   t.match(evaluator.breaches(), [{ object: 'agent a' }])
   const next = make({}, JSON.parse(JSON.stringify(evaluator.snapshot())))
   t.match(next.breaches(), [{ object: 'agent a', state: 'firing' }])
   t.same(next.tick(NIGHT + H).changes, [])
+  next.observe(c(3620), NIGHT + H + 20 * S)
   t.same(next.tick(NIGHT + H + 30 * S).changes, [])
   t.match(next.tick(NIGHT + H + 31 * S).changes, [
     { kind: 'firing', breach: { object: 'agent b' } },
@@ -1039,11 +1053,12 @@ test('agents known before a restart count after it, from the restart on', async 
 
 test('a revoked agent is not missed', async (t) => {
   const { evaluator } = new Line()
-  evaluator.observe([beat(NIGHT, 'a'), beat(NIGHT, 'b')], NIGHT)
+  evaluator.observe([beat(NIGHT, 'a'), beat(NIGHT, 'b'), beat(NIGHT, 'c')], NIGHT)
   evaluator.forgetAgent('a')
-  t.match(evaluator.tick(NIGHT + H).changes, [{ breach: { object: 'agent b' } }])
+  for (const s of [20, 40]) evaluator.observe([beat(NIGHT, 'c')], NIGHT + s * S)
+  t.match(evaluator.tick(NIGHT + 45 * S).changes, [{ breach: { object: 'agent b' } }])
   evaluator.forgetAgent('b')
-  t.match(evaluator.tick(NIGHT + H).changes, [{ kind: 'ended', breach: { object: 'agent b' } }])
+  t.match(evaluator.tick(NIGHT + MIN).changes, [{ kind: 'ended', breach: { object: 'agent b' } }])
   t.match(evaluator.breaches(), [{ state: 'ended' }])
 })
 
@@ -1117,9 +1132,8 @@ test('figures that cannot be are counted, not judged', async (t) => {
 
 test('the newest 200 closed breaches are kept', async (t) => {
   const { evaluator } = new Line()
-  for (let n = 0; n < 250; n++) {
-    evaluator.observe([beat(NIGHT, `a${n}`)], NIGHT)
-  }
+  for (let n = 0; n < 250; n++) evaluator.observe([beat(NIGHT, `a${n}`)], NIGHT)
+  evaluator.observe([beat(NIGHT, 'heard')], NIGHT + 50 * S)
   evaluator.tick(NIGHT + MIN)
   t.equal(evaluator.breaches().length, 250, 'open ones are all there')
   for (let n = 0; n < 250; n++) evaluator.observe([beat(NIGHT, `a${n}`)], NIGHT + 2 * MIN + n)

@@ -104,6 +104,25 @@ test('a test stream is judged over the whole path, whoever reports it', async (t
   t.match(stored[0]?.tags, { from: 'hq', to: 'carrier-b', at: 'carrier-b', owner: 'carrier-b' })
 })
 
+test('a report is about the whole path, a stall and a call without speech about the segment up to the tap', async (t) => {
+  const { ingest, stored } = ingestWith()
+  const ends = 'src_ip="10.1.0.5",dst_ip="198.51.100.9"'
+  const lines = [
+    `rtp_report,codec=PCMA,source=rtcp,at=forged ${ends},ssrc="0x1",expected=500i,lost=5i ${NOW_US}`,
+    `rtp_stall,source=capture ${ends},ssrc="0x1",stalled_ms=6000 ${NOW_US}`,
+    `rtp_call ${ends},call_id="a",one_way=true ${NOW_US}`,
+  ]
+  await ingest.accept(batch(lines.join('\n'), { agent: 'gw-1', site: 'hq' }))
+  t.match(
+    stored.map(({ tags }) => tags),
+    [
+      { from: 'hq', to: 'carrier-b', at: 'carrier-b', bearer: 'wan', owner: 'carrier-b' },
+      { from: 'hq', to: 'carrier-b', at: 'hq', bearer: 'lan', owner: 'ict' },
+      { from: 'hq', to: 'carrier-b', at: 'hq', bearer: 'lan', owner: 'ict' },
+    ],
+  )
+})
+
 test('without addresses only declared networks are believed', async (t) => {
   const { ingest, stored } = ingestWith()
   await ingest.accept(

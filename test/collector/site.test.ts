@@ -200,6 +200,22 @@ components: { ups-1: { kind: ups, owner: nobody } }
   t.same(complaints(''), [], 'an empty file declares nothing')
 })
 
+test('rules learn of a network its site, its owner and whether its media is encrypted', async (t) => {
+  t.equal(site.siteOf('hq-edge'), 'hq')
+  t.equal(site.siteOf('carrier-a'), undefined, 'a carrier is no site of ours')
+  t.equal(site.siteOf('depot'), 'depot', 'undeclared, it is a site by itself')
+  t.equal(site.ownerOf('branch-edge'), 'telco')
+  t.equal(site.ownerOf('depot'), 'unknown')
+  const strict = new Site(
+    readConfig(siteFile, 'networks: { a: { media: encrypted }, b: { media: any }, c: {} }', 's'),
+  )
+  t.same(
+    ['a', 'b', 'c', 'nowhere'].map((network) => strict.expectsEncryption(network)),
+    [true, false, false, false],
+  )
+  t.match(complaints('networks: { a: { media: secret } }'), [/networks\.a\.media/])
+})
+
 test('the example site file is right', async (t) => {
   const text = await readFile(new URL('../../collector/site.example.yaml', import.meta.url), 'utf8')
   const example = new Site(readConfig(siteFile, text, 'site.example.yaml'))
