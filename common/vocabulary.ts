@@ -735,6 +735,17 @@ export const VOCABULARY = {
         unit: 'ratio',
         meaning: 'lost_unique / expected of the pool; absent when nothing was expected',
       },
+      effective_lost: {
+        type: 'integer',
+        unit: 'packets',
+        meaning:
+          'lost_unique and what the adaptive buffer discarded, sum over the streams of which that is known; absent when of none',
+      },
+      effective_expected: {
+        type: 'integer',
+        unit: 'packets',
+        meaning: 'expected, sum over the streams counted in effective_lost',
+      },
       jitter_ms: { type: 'float', unit: 'ms', meaning: 'highest jitter among the streams' },
       round_trip_ms: { type: 'float', unit: 'ms', meaning: 'round trip, of test streams' },
       mos_lq: {

@@ -16,8 +16,18 @@ const TABLE: readonly { files: RegExp; ours: readonly RegExp[]; packages: readon
   { files: /^agent\/rtp\//, ours: [/^agent\/rtp\//], packages: [] },
   {
     files: /^agent\/(capture|sip)\//,
-    ours: [/^agent\/(capture|sip)\//, /^agent\/rtp\//, /^common\//],
+    ours: [/^agent\/(capture|sip)\//, /^common\//],
     packages: ['node:'],
+  },
+  {
+    files: /^agent\/media\//,
+    ours: [/^agent\/(media|capture|sip|rtp)\//, /^common\//],
+    packages: ['node:', 'zod'],
+  },
+  {
+    files: /^agent\/analyze\//,
+    ours: [/^agent\/(analyze|media|capture|rtp)\//, /^agent\/print\.ts$/, /^common\//],
+    packages: ['node:', 'zod'],
   },
   {
     files: /^agent\/rtp-test\//,
@@ -36,12 +46,17 @@ const TABLE: readonly { files: RegExp; ours: readonly RegExp[]; packages: readon
   },
   {
     files: /^agent\/probes\//,
-    ours: [/^agent\/probe\.ts$/, /^agent\/(capture|rtp|rtp-test|sip|power)\//, /^common\//],
+    ours: [/^agent\/probe\.ts$/, /^agent\/(media|capture|rtp|rtp-test|sip|power)\//, /^common\//],
     packages: ['node:', 'zod', 'ping', 'systeminformation'],
   },
   {
     files: /^agent\//,
-    ours: [/^agent\/[^/]+\.ts$/, /^agent\/probes\/index\.ts$/, /^common\//],
+    ours: [
+      /^agent\/[^/]+\.ts$/,
+      /^agent\/probes\/index\.ts$/,
+      /^agent\/analyze\/command\.ts$/,
+      /^common\//,
+    ],
     packages: ['node:', 'zod', 'yaml', 'commander'],
   },
   {

@@ -1,161 +1,93 @@
+import { MAX_CAPTURED_OCTETS, RecordReader } from './record-reader.ts'
+
+export type { FrameHandler } from './record-reader.ts'
+
 /**
- * The classic capture format (draft-ietf-opsawg-pcap), read as it comes, in pieces of any size: a header of 24 octets, then records.
+ * The classic capture format (draft-ietf-opsawg-pcap): a header of 24 octets, then records.
  *
  *      0               4       6       8              16             20             24
  *     | magic         | major | minor | 8 octets     | snap length  | link type    |
  *     | seconds       | micro- or ns  | captured     | original     | captured octets ...
+ *
+ * The form that a patch of Alexey Kuznetzov's gave it has 8 octets more in front of the captured ones: interface and kind of packet.
  */
 
 const HEADER_OCTETS = 24
 const RECORD_OCTETS = 16
+const MODIFIED_RECORD_OCTETS = 24
 const LINK_TYPE_AT = 20
 const LINK_TYPE_MASK = 0xffff
 const FRACTION_AT = 4
 const CAPTURED_AT = 8
+const ORIGINAL_AT = 12
 
-/** Magic numbers as they read in little endian. */
-const MICRO_LITTLE = 0xa1b2c3d4
-const NANO_LITTLE = 0xa1b23c4d
-const MICRO_BIG = 0xd4c3b2a1
-const NANO_BIG = 0x4d3cb2a1
-const PCAPNG = 0x0a0d0d0a
-const GZIP_MASK = 0xffff
-const GZIP = 0x8b1f
+/** Magic numbers as they read in the byte order of the writer. */
+const MICRO = 0xa1b2c3d4
+const NANO = 0xa1b23c4d
+const MODIFIED = 0xa1b2cd34
 
 const US_PER_S = 1_000_000
 const NS_PER_US = 1000
-/** The largest snap length there is (libpcap's MAXIMUM_SNAPLEN); a record that claims more is a lie. */
-const MAX_CAPTURED_OCTETS = 262_144
-const BUFFER_OCTETS = 1 << 20
 
-/** Why reading ended before the end. */
-export type PcapFault =
-  | 'empty'
-  | 'not-pcap'
-  | 'pcapng is not read yet'
-  | 'gzip is not read yet'
-  | 'record-length'
-  | 'cut-off'
+/** Whether a file that begins with these octets is for PcapReader. */
+export function isPcap(view: DataView): boolean {
+  return isMagic(view.getUint32(0, true)) || isMagic(view.getUint32(0))
+}
 
-/**
- * One captured frame: it lies in `view` from `offset` to `end`, until the function returns. The time is in microseconds since 1970, to
- * a quarter of a microsecond (nanoseconds do not fit a double).
- */
-export type FrameHandler = (
-  view: DataView,
-  offset: number,
-  end: number,
-  timeUs: number,
-  linkType: number,
-) => void
-
-export class PcapReader {
-  readonly #onFrame: FrameHandler
-  readonly #bytes = new Uint8Array(BUFFER_OCTETS)
-  readonly #view = new DataView(this.#bytes.buffer)
-  #filled = 0
+export class PcapReader extends RecordReader {
   #linkType: number | undefined
   #isLittle = true
   #fractionsPerUs = 1
-  #frames = 0
-  #fault: PcapFault | undefined
+  #recordOctets = RECORD_OCTETS
 
-  constructor(onFrame: FrameHandler) {
-    this.#onFrame = onFrame
-  }
-
-  get frames(): number {
-    return this.#frames
-  }
-
-  /** Set once something is wrong; nothing is read after that, as there is no way to find the next record. */
-  get fault(): PcapFault | undefined {
-    return this.#fault
-  }
-
-  /** Reads on with a piece that came from elsewhere. */
-  push(piece: Uint8Array): void {
-    for (let at = 0; at < piece.length && this.#fault === undefined;) {
-      const room = this.space()
-      const part = piece.subarray(at, at + room.length)
-      room.set(part)
-      this.filled(part.length)
-      at += part.length
+  protected override readRecords(from: number, filled: number): number {
+    if (this.#linkType !== undefined) return this.#readRecords(from, filled, this.#linkType)
+    if (filled < HEADER_OCTETS) return from
+    if (!isPcap(this.view)) {
+      this.fail(0, `expected a pcap file, got ${this.view.getUint32(0).toString(16)}`)
+      return filled
     }
+    this.#linkType = this.#readHeader()
+    return this.#readRecords(HEADER_OCTETS, filled, this.#linkType)
   }
 
-  /** Where the next octets may be put; then say by filled() how many. Never empty. */
-  space(): Uint8Array {
-    return this.#bytes.subarray(this.#filled)
-  }
-
-  filled(octets: number): void {
-    this.#filled += octets
-    if (this.#fault !== undefined) {
-      this.#filled = 0
-      return
-    }
-    const read = this.#read()
-    // What is left is part of one record, which is smaller than the buffer.
-    this.#bytes.copyWithin(0, read, this.#filled)
-    this.#filled -= read
-  }
-
-  /** Says that nothing follows: a record begun is then a fault. */
-  end(): void {
-    if (this.#fault !== undefined) return
-    if (this.#linkType === undefined) this.#fault = this.#filled === 0 ? 'empty' : 'not-pcap'
-    else if (this.#filled > 0) this.#fault = 'cut-off'
-  }
-
-  /** Hands on every whole record; returns how many octets that were. */
-  #read(): number {
-    let at = 0
-    if (this.#linkType === undefined) {
-      if (this.#filled < HEADER_OCTETS) return 0
-      this.#linkType = this.#readHeader()
-      if (this.#linkType === undefined) return this.#filled
-      at = HEADER_OCTETS
-    }
-    return this.#readRecords(at, this.#linkType)
-  }
-
-  #readRecords(from: number, linkType: number): number {
-    const view = this.#view
-    const filled = this.#filled
+  #readRecords(from: number, filled: number, linkType: number): number {
+    const view = this.view
+    const onFrame = this.onFrame
     const isLittle = this.#isLittle
     const fractionsPerUs = this.#fractionsPerUs
-    const onFrame = this.#onFrame
+    const recordOctets = this.#recordOctets
     let frames = 0
     let at = from
-    while (at + RECORD_OCTETS <= filled) {
+    while (at + recordOctets <= filled) {
       const captured = view.getUint32(at + CAPTURED_AT, isLittle)
       if (captured > MAX_CAPTURED_OCTETS) {
-        this.#fault = 'record-length'
+        this.fail(at, `a record claims ${captured} octets; at most ${MAX_CAPTURED_OCTETS} can be`)
         at = filled
         break
       }
-      const begin = at + RECORD_OCTETS
+      const begin = at + recordOctets
       if (begin + captured > filled) break
       const fraction = view.getUint32(at + FRACTION_AT, isLittle) / fractionsPerUs
       const timeUs = view.getUint32(at, isLittle) * US_PER_S + fraction
+      const wireOctets = view.getUint32(at + ORIGINAL_AT, isLittle)
       at = begin + captured
       frames++
-      onFrame(view, begin, at, timeUs, linkType)
+      onFrame(view, begin, at, timeUs, linkType, wireOctets)
     }
-    this.#frames += frames
+    this.frameCount += frames
     return at
   }
 
-  #readHeader(): number | undefined {
-    const magic = this.#view.getUint32(0, true)
-    if (magic === PCAPNG) this.#fault = 'pcapng is not read yet'
-    else if ((magic & GZIP_MASK) === GZIP) this.#fault = 'gzip is not read yet'
-    else if (![MICRO_LITTLE, NANO_LITTLE, MICRO_BIG, NANO_BIG].includes(magic))
-      this.#fault = 'not-pcap'
-    if (this.#fault !== undefined) return undefined
-    this.#isLittle = magic === MICRO_LITTLE || magic === NANO_LITTLE
-    this.#fractionsPerUs = magic === NANO_LITTLE || magic === NANO_BIG ? NS_PER_US : 1
-    return this.#view.getUint32(LINK_TYPE_AT, this.#isLittle) & LINK_TYPE_MASK
+  #readHeader(): number {
+    this.#isLittle = isMagic(this.view.getUint32(0, true))
+    const magic = this.view.getUint32(0, this.#isLittle)
+    this.#fractionsPerUs = magic === NANO ? NS_PER_US : 1
+    this.#recordOctets = magic === MODIFIED ? MODIFIED_RECORD_OCTETS : RECORD_OCTETS
+    return this.view.getUint32(LINK_TYPE_AT, this.#isLittle) & LINK_TYPE_MASK
   }
+}
+
+function isMagic(magic: number): boolean {
+  return magic === MICRO || magic === NANO || magic === MODIFIED
 }

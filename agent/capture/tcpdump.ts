@@ -1,23 +1,29 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { execFile, spawn, type ChildProcessByStdio } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import { promisify } from 'node:util'
 import { PermanentError, TransientError } from '../../common/errors.ts'
-import type { Network } from './address.ts'
-import type { StreamFilter } from './stream-filter.ts'
+import { behindTags, mediaFilter, signallingFilter, type TapFilterOptions } from './tap-filter.ts'
 
 /**
  * The live tap: Debian's tcpdump, the one program that is granted capture rights. It gets a fixed list of arguments made of checked
- * values and a snap length that ends after the RTP header.
+ * values, and for media a snap length that ends after the RTP header.
  */
 
 /** Ethernet with two VLAN tags, IPv6, UDP, RTP, and 14 octets for IPv4 options or the first CSRCs. */
-const SNAP_OCTETS = 96
+const MEDIA_OCTETS = 96
+/** The same behind what a mirror puts in front: Ethernet, IPv4, GRE with its options, and the header of ERSPAN III. */
+const TUNNEL_OCTETS = 70
+/** What libpcap calls the whole packet (MAXIMUM_SNAPLEN). */
+const WHOLE_OCTETS = 262_144
+/** Signalling is little; its packets are not cut off, so it does not get more of the kernel's memory than this either. */
+const MAX_SIGNALLING_KIB = 8192
 /** IFNAMSIZ of Linux is 16 with the zero at its end. The first character keeps it from being taken for an option. */
 const INTERFACE_NAME = /^[A-Za-z0-9_][A-Za-z0-9._@:-]{0,14}$/
-const MAX_PORT = 65_535
 /** ARPHRD_ETHER and ARPHRD_LOOPBACK: links whose frames may carry VLAN tags. */
-const ETHERNET_TYPES: readonly string[] = ['1', '772']
+const TYPE_ETHERNET = '1'
+const TYPE_LOOPBACK = '772'
 const LISTENING = /listening on /
 /** Both the line of SIGUSR1 and the lines printed at the end. */
 const CAPTURED = /(\d+) packets? captured/
@@ -28,21 +34,36 @@ const REMEDY =
   'run the agent as root, or grant it: setcap cap_net_raw+ep "$(command -v tcpdump)" and, where only a group may run tcpdump, adduser kiestoon pcap'
 const MAX_LINE_LENGTH = 1000
 const MAX_COMPLAINTS = 3
+const VERSION = /tcpdump version (\d+)\.(\d+)(?:\.(\d+))?/
+const VERSION_LIMIT_MS = 5000
+/** From here on SIGUSR2 is known, and interrupts no write (tcpdump's CHANGES, 4.99.0 and 4.99.2). */
+const CAN_FLUSH_SINCE = [4, 99, 2] as const
 
-export interface TapOptions {
+export interface TapOptions extends TapFilterOptions {
   readonly interface: string
-  readonly filter: StreamFilter
   /** Kernel buffer for packets not read yet. */
   readonly bufferKib: number
+  /** See what is meant for other machines: a mirror port. */
+  readonly isPromiscuous?: boolean | undefined
   /** Another program in place of tcpdump. */
-  readonly program?: string
+  readonly program?: string | undefined
+}
+
+/** Packets of media cut off behind their headers, or signalling whole. */
+export type TapPart = 'media' | 'signalling'
+
+/** What is not known before tcpdump is started. */
+export interface TapFacts {
+  readonly mayHaveVlans: boolean
+  /** Whether tcpdump may gather packets, as it can be told to flush() them. */
+  readonly canFlush: boolean
 }
 
 /** Counters since tcpdump was started. */
 export interface TapStatistics {
-  /** Packets handed to us. */
+  /** Packets handed to us, or about to be. */
   readonly captured: number
-  /** Packets the kernel dropped because nobody read them in time. On loopback each counts twice: once going out, once coming in. */
+  /** Packets the kernel dropped because nobody read them in time. */
   readonly dropped: number
 }
 
@@ -50,51 +71,56 @@ export function isInterfaceName(text: string): boolean {
   return INTERFACE_NAME.test(text)
 }
 
-export function tcpdumpArguments(options: TapOptions, mayHaveVlans: boolean): readonly string[] {
+export function tcpdumpArguments(
+  options: TapOptions,
+  part: TapPart,
+  { mayHaveVlans, canFlush }: TapFacts,
+): readonly string[] {
   if (!isInterfaceName(options.interface))
     throw new PermanentError('bad-interface', `"${options.interface}" is no interface name`)
-  const filter = filterExpression(options.filter)
+  const isMedia = part === 'media'
+  const mediaOctets = MEDIA_OCTETS + (options.hasTunnels === true ? TUNNEL_OCTETS : 0)
+  const bufferKib = isMedia ? options.bufferKib : Math.min(options.bufferKib, MAX_SIGNALLING_KIB)
+  const filter = isMedia ? mediaFilter(options) : signallingFilter(options)
   return [
     ...['-i', options.interface],
-    // no names, not promiscuous
-    ...['-n', '-p'],
-    ...['-s', String(SNAP_OCTETS)],
-    ...['-B', String(options.bufferKib)],
+    // no names
+    '-n',
+    ...(options.isPromiscuous === true ? [] : ['-p']),
+    ...['-s', String(isMedia ? mediaOctets : WHOLE_OCTETS)],
+    ...['-B', String(bufferKib)],
     '--time-stamp-precision=micro',
-    // to stdout, each packet when it comes
-    ...['-U', '-w', '-'],
-    // `vlan` moves what follows it behind one more tag: untagged, tagged and QinQ
-    mayHaveVlans ? `(${filter}) or (vlan and ${filter}) or (vlan and ${filter})` : filter,
+    // Each packet when it comes: a write of its own, which from some 100,000 packets/s on costs more than all the rest.
+    ...(isMedia && canFlush ? [] : ['-U']),
+    ...['-w', '-'],
+    mayHaveVlans ? behindTags(filter) : filter,
   ]
-}
-
-/** The filter in the language of pcap-filter(7). Everything in it is a number or a network that was parsed and printed anew. */
-export function filterExpression({ ports, networks, from, to }: StreamFilter): string {
-  const parts = ['udp']
-  if (ports.from > 0 || ports.to < MAX_PORT) parts.push(`portrange ${ports.from}-${ports.to}`)
-  if (networks.length > 0) parts.push(anyOf('net', networks))
-  if (from.length > 0) parts.push(anyOf('src net', from))
-  if (to.length > 0) parts.push(anyOf('dst net', to))
-  return parts.join(' and ')
 }
 
 /** One run of tcpdump. */
 export class Tcpdump {
+  /** Whether packets are gathered, and wait for flush() when no more come. */
+  readonly gathers: boolean
   readonly #child: ChildProcessByStdio<null, Readable, Readable>
+  readonly #isLoopback: boolean
   readonly #ended: Promise<string>
   #partialLine = ''
   /** The newest lines on stderr that are no counters: among them why it ended. */
   #complaints: readonly string[] = []
   #statistics: TapStatistics = { captured: 0, dropped: 0 }
-  #onStatistics: () => void = () => undefined
+  #onStatistics: (() => void)[] = []
   #onListening: () => void = () => undefined
   #hasEnded = false
 
   private constructor(
     child: ChildProcessByStdio<null, Readable, Readable>,
     onData: (octets: Uint8Array) => void,
+    isLoopback: boolean,
+    gathers: boolean,
   ) {
     this.#child = child
+    this.#isLoopback = isLoopback
+    this.gathers = gathers
     child.stdout.on('data', onData)
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#readStderr(text)
@@ -118,16 +144,16 @@ export class Tcpdump {
    */
   static async start(
     options: TapOptions,
+    part: TapPart,
     onData: (octets: Uint8Array) => void,
     signal: AbortSignal,
   ): Promise<Tcpdump> {
-    const list = tcpdumpArguments(options, await mayHaveVlans(options.interface))
-    const child = spawn(options.program ?? 'tcpdump', list, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // Debian 11 keeps it where only root's PATH looks.
-      env: { LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
-    })
-    const tcpdump = new Tcpdump(child, onData)
+    const { program = 'tcpdump' } = options
+    const [type, canFlush] = await Promise.all([linkType(options.interface), mayFlush(program)])
+    const facts = { mayHaveVlans: type === TYPE_ETHERNET || type === TYPE_LOOPBACK, canFlush }
+    const list = tcpdumpArguments(options, part, facts)
+    const child = spawn(program, list, { stdio: ['ignore', 'pipe', 'pipe'], env: environment() })
+    const tcpdump = new Tcpdump(child, onData, type === TYPE_LOOPBACK, part === 'media' && canFlush)
     const listening = new Promise<undefined>((resolve) => {
       tcpdump.#onListening = () => {
         resolve(undefined)
@@ -164,11 +190,24 @@ export class Tcpdump {
   async readStatistics(signal: AbortSignal): Promise<TapStatistics> {
     if (this.#hasEnded) return this.#statistics
     const printed = new Promise<void>((resolve) => {
-      this.#onStatistics = resolve
+      this.#onStatistics.push(resolve)
     })
     this.#child.kill('SIGUSR1')
     await Promise.race([printed, this.#ended, aborted(signal)])
     return this.#statistics
+  }
+
+  /**
+   * Has the packets gathered so far written. Only while no packets come: tcpdump (4.99) writes in the middle of its signal handler, and
+   * when that interrupts a write of its own, what comes is not a capture any more.
+   */
+  flush(): void {
+    if (this.gathers && !this.#hasEnded) this.#child.kill('SIGUSR2')
+  }
+
+  /** Ends a tcpdump that does not answer. */
+  kill(): void {
+    this.#child.kill('SIGKILL')
   }
 
   /** Ends tcpdump; what it has still comes. When the signal fires it is killed. */
@@ -189,11 +228,13 @@ export class Tcpdump {
   #readLine(line: string): void {
     const captured = CAPTURED.exec(line)?.[1]
     const dropped = DROPPED.exec(line)?.[1]
-    this.#statistics = {
-      captured: Number(captured ?? this.#statistics.captured),
-      dropped: Number(dropped ?? this.#statistics.dropped),
-    }
-    if (dropped !== undefined) this.#onStatistics()
+    // Loopback shows each packet twice, going out and coming in, and tcpdump leaves the first out; dropped are usually both.
+    const times = this.#isLoopback ? 2 : 1
+    if (captured !== undefined)
+      this.#statistics = { ...this.#statistics, captured: Number(captured) }
+    if (dropped !== undefined)
+      this.#statistics = { ...this.#statistics, dropped: Math.ceil(Number(dropped) / times) }
+    if (dropped !== undefined) for (const tell of this.#onStatistics.splice(0)) tell()
     if (LISTENING.test(line)) this.#onListening()
     else if (!COUNTER.test(line) && line !== '')
       this.#complaints = [...this.#complaints, line.slice(0, MAX_LINE_LENGTH)].slice(
@@ -202,14 +243,28 @@ export class Tcpdump {
   }
 }
 
-async function mayHaveVlans(name: string): Promise<boolean> {
-  if (!isInterfaceName(name)) return false
-  const type = await readFile(`/sys/class/net/${name}/type`, 'utf8').catch(() => '')
-  return ETHERNET_TYPES.includes(type.trim())
+/** As the kernel numbers them; '' when it does not say. */
+async function linkType(name: string): Promise<string> {
+  if (!isInterfaceName(name)) return ''
+  return (await readFile(`/sys/class/net/${name}/type`, 'utf8').catch(() => '')).trim()
 }
 
-function anyOf(primitive: string, networks: readonly Network[]): string {
-  return `(${networks.map(({ cidr }) => `${primitive} ${cidr}`).join(' or ')})`
+/** False also when there is no such program: starting it will tell. */
+async function mayFlush(program: string): Promise<boolean> {
+  const asked = promisify(execFile)(program, ['--version'], {
+    env: environment(),
+    timeout: VERSION_LIMIT_MS,
+  })
+  const { stdout, stderr } = await asked.catch(() => ({ stdout: '', stderr: '' }))
+  const version = VERSION.exec(stdout + stderr)?.slice(1)
+  if (version === undefined) return false
+  const differing = CAN_FLUSH_SINCE.findIndex((part, index) => Number(version[index] ?? 0) !== part)
+  return differing < 0 || Number(version[differing] ?? 0) > (CAN_FLUSH_SINCE[differing] ?? 0)
+}
+
+function environment(): Record<string, string> {
+  // Debian 11 keeps it where only root's PATH looks.
+  return { LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` }
 }
 
 async function aborted(signal: AbortSignal): Promise<string> {

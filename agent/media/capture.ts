@@ -2,7 +2,8 @@ import { Worker } from 'node:worker_threads'
 import { PermanentError, TransientError, reasonOf } from '../../common/errors.ts'
 import type { CaptureInterval } from './capture-interval.ts'
 import type { CaptureTask, FromCapture, ToCapture } from './messages.ts'
-import { siblingModule } from './sibling-module.ts'
+import type { StallRow } from './stall-row.ts'
+import { siblingModule } from '../capture/sibling-module.ts'
 
 /** The thread's packets live outside its heap; rows of an interval are all it makes. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 }
@@ -12,16 +13,26 @@ interface Waiting<T> {
   readonly reject: (error: Error) => void
 }
 
+/** What comes without being asked for. */
+export interface CaptureListener {
+  /** Of a live tap: streams that fell silent without a reason, are still silent, or came back. */
+  readonly onStalled?: (rows: readonly StallRow[]) => void
+  /** Of a file: octets read so far, of so many; at most 20 times a second. */
+  readonly onProgress?: (octets: number, total: number) => void
+}
+
 /** The agent's end of a capture running in a thread of its own. */
 export class Capture {
   readonly #worker: Worker
   readonly #taking = new Map<number, Waiting<readonly CaptureInterval[]>>()
+  readonly #listener: CaptureListener
   #starting: Waiting<undefined> | undefined
   #onStopped: () => void = () => undefined
   #tickets = 0
   #ended: Error | undefined
 
-  private constructor() {
+  private constructor(listener: CaptureListener) {
+    this.#listener = listener
     this.#worker = new Worker(siblingModule('./capture-worker', import.meta.url), {
       resourceLimits: RESOURCE_LIMITS,
     })
@@ -40,14 +51,18 @@ export class Capture {
    * @throws PermanentError when the tap lacks rights or program, or the file cannot be opened; TransientError when the tap fails for
    * another reason or the signal fires
    */
-  static async start(task: CaptureTask, signal: AbortSignal): Promise<Capture> {
+  static async start(
+    task: CaptureTask,
+    signal: AbortSignal,
+    listener: CaptureListener = {},
+  ): Promise<Capture> {
     const cutOffError = () =>
       new TransientError(
         'capture-cut-off',
         `the capture was not started: ${reasonOf(signal.reason)}`,
       )
     if (signal.aborted) throw cutOffError()
-    const capture = new Capture()
+    const capture = new Capture(listener)
     const cutOff = () => {
       capture.#starting?.reject(cutOffError())
     }
@@ -114,6 +129,12 @@ export class Capture {
       case 'taken':
         this.#taking.get(message.ticket)?.resolve(message.intervals)
         this.#taking.delete(message.ticket)
+        return
+      case 'stalled':
+        this.#listener.onStalled?.(message.rows)
+        return
+      case 'progress':
+        this.#listener.onProgress?.(message.octets, message.total)
         return
       case 'stopped':
         this.#onStopped()

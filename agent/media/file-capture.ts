@@ -1,10 +1,10 @@
-import { closeSync, openSync, readSync } from 'node:fs'
-import { PermanentError, reasonOf } from '../../common/errors.ts'
-import { CountsSince, type CaptureInterval } from './capture-interval.ts'
-import { PcapReader } from './pcap.ts'
-import { StreamMonitor, type StreamMonitorOptions } from './stream-monitor.ts'
+import { CaptureFile } from '../capture/capture-file.ts'
+import type { CaptureInterval } from './capture-interval.ts'
+import { Monitor, type MonitorOptions } from './monitor.ts'
 
 const US_PER_MS = 1000
+/** Handed over together: each time costs a turn of two threads. */
+const BATCH_ROWS = 4000
 
 export interface FileCaptureOptions {
   readonly path: string
@@ -12,70 +12,64 @@ export interface FileCaptureOptions {
   readonly intervalMs: number | undefined
 }
 
-/** Replays a capture file by the times in it, as fast as it can be read. Blocks its thread while it reads. */
+/** Called after every piece of the file: so many octets of it are read. Reading goes on when it resolves. */
+export type OnPiece = (octets: number, total: number) => Promise<void>
+
+/** Replays a capture file by the times in it, as fast as it can be read. Blocks its thread while it reads a piece. */
 export class FileCapture {
   readonly #path: string
   readonly #intervalUs: number
-  readonly #monitor: StreamMonitor
-  readonly #reader: PcapReader
-  readonly #since = new CountsSince()
-  #file: number | undefined
+  readonly #monitor: Monitor
+  readonly #file: CaptureFile
+  readonly #onPiece: OnPiece
   #intervals: CaptureInterval[] = []
+  #rows = 0
+  #isOver = false
   #startUs = NaN
   /** When the interval going on ends. */
   #endUs = Infinity
   #newestUs = -Infinity
 
   /** @throws PermanentError when the file cannot be opened */
-  constructor({ path, intervalMs }: FileCaptureOptions, options: StreamMonitorOptions) {
+  constructor(
+    { path, intervalMs }: FileCaptureOptions,
+    options: MonitorOptions,
+    onPiece: OnPiece = async () => undefined,
+  ) {
     this.#path = path
     this.#intervalUs = intervalMs === undefined ? Infinity : intervalMs * US_PER_MS
-    this.#monitor = new StreamMonitor(options)
+    this.#onPiece = onPiece
+    this.#monitor = new Monitor(options)
     const { handleFrame } = this.#monitor
-    this.#reader = new PcapReader((view, offset, end, timeUs, linkType) => {
+    this.#file = new CaptureFile(path, (view, offset, end, timeUs, linkType, wireOctets) => {
       if (timeUs >= this.#endUs) this.#passTo(timeUs)
       if (timeUs > this.#newestUs) this.#passed(timeUs)
-      handleFrame(view, offset, end, timeUs, linkType)
+      handleFrame(view, offset, end, timeUs, linkType, wireOctets)
     })
-    try {
-      this.#file = openSync(path, 'r')
-    } catch (error) {
-      throw new PermanentError('capture-file', `cannot open ${path}: ${reasonOf(error)}`)
-    }
   }
 
   /** The next intervals; none when the file is at its end. */
-  take(): readonly CaptureInterval[] {
-    while (this.#file !== undefined && this.#intervals.length === 0) {
-      if (this.#read(this.#file)) continue
-      this.close()
-      this.#finish()
+  async take(): Promise<readonly CaptureInterval[]> {
+    while (!this.#isOver && this.#rows < BATCH_ROWS) {
+      if (await this.#file.read()) await this.#onPiece(this.#file.octetsRead, this.#file.octets)
+      else this.#finish()
     }
     const intervals = this.#intervals
     this.#intervals = []
+    this.#rows = 0
     return intervals
   }
 
   close(): void {
-    if (this.#file !== undefined) closeSync(this.#file)
-    this.#file = undefined
-  }
-
-  #read(file: number): boolean {
-    const octets = readSync(file, this.#reader.space())
-    this.#reader.filled(octets)
-    return octets > 0 && this.#reader.fault === undefined
+    this.#file.close()
   }
 
   #finish(): void {
-    this.#reader.end()
-    const { fault } = this.#reader
-    const seen = this.#newestUs > -Infinity
-    if (!seen && fault === undefined) return
-    this.#end(
-      seen ? this.#newestUs : 0,
-      fault === undefined ? undefined : `${this.#path}: ${fault}`,
-    )
+    this.#isOver = true
+    const { fault, frames } = this.#file
+    const why = fault === undefined ? undefined : `${this.#path}: ${fault}`
+    if (frames > 0) this.#end(this.#newestUs, why)
+    else if (fault !== undefined) this.#end(0, why)
   }
 
   #passed(timeUs: number): void {
@@ -85,27 +79,32 @@ export class FileCapture {
     this.#endUs = timeUs + this.#intervalUs
   }
 
-  /** Ends the interval, and in a long silence one more, at the last boundary before the packet: streams that fell silent end there. */
+  /** Ends the intervals before this packet. Once all streams are over nothing more happens in them: the rest is passed over. */
   #passTo(timeUs: number): void {
-    this.#end(this.#endUs, undefined)
-    const skipped = Math.floor((timeUs - this.#endUs) / this.#intervalUs)
-    this.#endUs += this.#intervalUs
-    if (skipped === 0) return
-    this.#endUs += (skipped - 1) * this.#intervalUs
-    this.#startUs = this.#endUs - this.#intervalUs
-    this.#end(this.#endUs, undefined)
-    this.#endUs += this.#intervalUs
+    while (timeUs >= this.#endUs) {
+      this.#end(this.#endUs, undefined)
+      if (this.#monitor.counts.streams === 0) {
+        const empty = Math.floor((timeUs - this.#endUs) / this.#intervalUs)
+        this.#startUs += empty * this.#intervalUs
+      }
+      this.#endUs = this.#startUs + this.#intervalUs
+    }
   }
 
   #end(endUs: number, fault: string | undefined): void {
+    const isLast = this.#isOver
+    const made = this.#monitor.takeInterval(endUs, isLast)
+    const durationMs = Number.isNaN(this.#startUs) ? 0 : (endUs - this.#startUs) / US_PER_MS
     this.#intervals.push({
+      ...made,
       endUs,
-      durationMs: Number.isNaN(this.#startUs) ? 0 : (endUs - this.#startUs) / US_PER_MS,
-      streams: this.#monitor.takeInterval(endUs),
-      ...this.#since.take(this.#monitor.counts),
-      sensorDrops: undefined,
+      durationMs,
+      ignored: isLast ? { ...made.ignored, ...this.#file.skipped } : made.ignored,
+      // What whoever captured the file has lost is told by its last records, if at all.
+      sensorDrops: isLast ? this.#file.drops : undefined,
       fault,
     })
+    this.#rows += made.streams.length + made.reports.length + made.calls.length
     this.#startUs = endUs
   }
 }

@@ -1,15 +1,21 @@
 import type { CaptureInterval } from './capture-interval.ts'
 import type { FileCaptureOptions } from './file-capture.ts'
-import type { StreamMonitorOptions } from './stream-monitor.ts'
-import type { TapOptions } from './tcpdump.ts'
+import type { MirrorOptions } from './mirror-capture.ts'
+import type { MonitorOptions } from './monitor.ts'
+import type { StallRow } from './stall-row.ts'
+import type { TapOptions } from '../capture/tcpdump.ts'
 
 /** What there is to capture. */
 export interface CaptureTask {
-  readonly source:
-    | { readonly live: TapOptions; readonly file?: undefined }
-    | { readonly live?: undefined; readonly file: FileCaptureOptions }
-  readonly monitor: Omit<StreamMonitorOptions, 'seed'>
+  readonly source: CaptureSource
+  readonly monitor: Omit<MonitorOptions, 'seed'>
 }
+
+/** An interface, what a switch mirrors to us by UDP, or a file. */
+export type CaptureSource =
+  | { readonly live: TapOptions; readonly mirror?: undefined; readonly file?: undefined }
+  | { readonly live?: undefined; readonly mirror: MirrorOptions; readonly file?: undefined }
+  | { readonly live?: undefined; readonly mirror?: undefined; readonly file: FileCaptureOptions }
 
 /** To the thread: start (once, first), hand over the intervals up to now (a live tap: one), stop. */
 export type ToCapture =
@@ -30,4 +36,8 @@ export type FromCapture =
       readonly ticket: number
       readonly intervals: readonly CaptureInterval[]
     }
+  /** What cannot wait until it is asked for. */
+  | { readonly kind: 'stalled'; readonly rows: readonly StallRow[] }
+  /** Of a file: octets read so far, of so many. */
+  | { readonly kind: 'progress'; readonly octets: number; readonly total: number }
   | { readonly kind: 'stopped' }

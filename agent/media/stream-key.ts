@@ -1,4 +1,5 @@
-import type { Datagram } from './frame.ts'
+import type { IpVersion } from '../capture/address.ts'
+import type { Datagram } from '../capture/frame.ts'
 
 /**
  * What makes a stream one stream: addresses, ports and SSRC (RFC 3550 section 8; a new SSRC is a new source), as 32-bit words in one
@@ -65,6 +66,48 @@ export function isKeyAt(rows: Int32Array, at: number, key: Int32Array): boolean 
   if (key[VERSION_WORD] !== IPV6) return true
   for (let word = V4_WORDS; word < KEY_WORDS; word++)
     if (rows[at + word] !== key[word]) return false
+  return true
+}
+
+/** Where the sender is, or the receiver: the address in the form of Datagram. */
+export class Endpoint {
+  version: IpVersion = 4
+  readonly address = new Int32Array(REST_WORDS + 1)
+  port = 0
+
+  readSource(key: Int32Array): void {
+    this.#read(key, SOURCE_WORD, SOURCE_REST)
+    this.port = (key[PORTS_WORD] ?? 0) >>> PORT_BITS
+  }
+
+  readDestination(key: Int32Array): void {
+    this.#read(key, DESTINATION_WORD, DESTINATION_REST)
+    this.port = (key[PORTS_WORD] ?? 0) & PORT_MASK
+  }
+
+  isAt(version: IpVersion, address: Int32Array): boolean {
+    if (version !== this.version) return false
+    const words = version === IPV6 ? REST_WORDS : 0
+    for (let word = 0; word <= words; word++) if (this.address[word] !== address[word]) return false
+    return true
+  }
+
+  #read(key: Int32Array, last: number, rest: number): void {
+    this.version = key[VERSION_WORD] === IPV6 ? IPV6 : 4
+    const words = this.version === IPV6 ? REST_WORDS : 0
+    for (let word = 0; word < words; word++) this.address[word] = key[rest + word] ?? 0
+    this.address[words] = key[last] ?? 0
+  }
+}
+
+/** Whether both have the same SSRC and the same receiver, wherever they come from. */
+export function isSameDestination(a: Int32Array, b: Int32Array): boolean {
+  if (a[SSRC_WORD] !== b[SSRC_WORD] || a[VERSION_WORD] !== b[VERSION_WORD]) return false
+  if ((((a[PORTS_WORD] ?? 0) ^ (b[PORTS_WORD] ?? 0)) & PORT_MASK) !== 0) return false
+  if (a[DESTINATION_WORD] !== b[DESTINATION_WORD]) return false
+  const words = a[VERSION_WORD] === IPV6 ? REST_WORDS : 0
+  for (let word = 0; word < words; word++)
+    if (a[DESTINATION_REST + word] !== b[DESTINATION_REST + word]) return false
   return true
 }
 

@@ -1,268 +1,231 @@
-import { tickUs } from '../rtp/jitter.ts'
-import { BAD_PADDING, IS_RTP, RTP_VERDICTS, RtpPacket, parseRtp } from '../rtp/packet.ts'
-import { isComfortNoise, isInterlude, staticPayload } from '../rtp/payload.ts'
-import { beginProbation, goesOn, type Probation } from '../rtp/probation.ts'
-import { NOTHING, Reception, type Totals } from '../rtp/reception.ts'
-import { Datagram, FRAME_VERDICTS, IS_UDP, decodeFrame } from './frame.ts'
-import type { FrameHandler } from './pcap.ts'
-import { passes, type StreamFilter } from './stream-filter.ts'
-import { KEY_WORDS, hashKey, writeKey } from './stream-key.ts'
-import { streamRow, type StreamRow } from './stream-row.ts'
-import { StreamTable } from './stream-table.ts'
+import type { Datagram } from '../capture/frame.ts'
+import type { CodecTable } from '../rtp/codec-impairments.ts'
+import type { Measures } from '../rtp/measures.ts'
+import type { RtpPacket } from '../rtp/packet.ts'
+import { AUDIO, kindWithoutName, payloadKind } from '../rtp/payload.ts'
+import { Announcements } from './announcements.ts'
+import { isEncryptedBySize } from './encryption.ts'
+import { Lookout, QUIET_US } from './lookout.ts'
+import type { MediaTable } from './media-table.ts'
+import { RtcpStreams, type ReportedStream } from './rtcp-streams.ts'
+import { SourceTrial } from './source-trial.ts'
+import type { StallRow } from './stall-row.ts'
+import { StallWatch } from './stall-watch.ts'
+import { SSRC_WORD } from './stream-key.ts'
+import { endsOf, streamRow, type StreamEnds, type StreamRow } from './stream-row.ts'
+import { Streams } from './streams.ts'
+import { isRtcpType, type WatchedStream } from './watched-stream.ts'
 
-/** A stream is over when nothing came for so long. */
-const IDLE_US = 30_000_000
-/** When there are too many, this share gives way at once, the least recently seen first. */
-const EVICTED_SHARE = 1 / 16
-/** Sources not yet known to be streams: at least so many, or a flood of SSRCs would keep newcomers from passing their probation. */
-const MIN_SOURCES = 20_000
-const PAYLOAD_TYPES = 128
-
-/** Length of a tick by payload type; 0 where the clock is unknown, and for comfort noise, which is no audio to measure. */
-const TICKS_US = Float64Array.from({ length: PAYLOAD_TYPES }, (_, payloadType) => {
-  const payload = staticPayload(payloadType)
-  return payload === undefined || isComfortNoise(payloadType) ? 0 : tickUs(payload.clockRate)
-})
+/** No kind of packet: it is not RTP after all. */
+const NO_KIND = -1
 
 export interface StreamMonitorOptions {
-  readonly filter: StreamFilter
   /** Streams watched at the same time. */
   readonly maxStreams: number
-  /** Packets in sequence that make a stream. */
+  /** Packets in sequence that make a stream where signalling did not announce it. */
   readonly probation: number
   /** Any 32 bits nobody else knows. */
   readonly seed: number
+  /** Impairments of codecs; G.113 where absent. */
+  readonly codecs?: CodecTable | undefined
 }
 
-/** What became of the frames since the monitor began; streams take the rest. */
-export interface MonitorCounts {
-  readonly frames: number
-  /** Frames that are no RTP, by reason. */
-  readonly ignored: Readonly<Record<string, number>>
+/** How long it takes to the other end and back, of a stream with this SSRC and receiver. */
+export type RoundTrips = (
+  ssrc: number,
+  receiver: Pick<StreamEnds, 'dstIp' | 'dstPort'>,
+) => number | undefined
+
+/** What became of the packets since the monitor began; streams take the rest. */
+export interface StreamCounts {
   /** Packets of sources not yet known to be streams. */
   readonly pending: number
+  /** Packets of sources that did not become one. */
+  readonly unconfirmed: number
+  /** Packets whose payload type belongs to RTCP. */
+  readonly refused: number
   readonly streams: number
   /** Streams dropped because the table was full, with what was counted of them since their last interval. */
   readonly evicted: number
-}
-
-/** What the monitor knows of a stream, or a source that may become one, besides its reception. */
-interface StreamState extends Probation {
-  payloadType: number
-  usPerTick: number
-  dscp: number
-  isNew: boolean
-  reported: Totals
+  /** Stalls nobody was told the end of, as there were too many at once. */
+  readonly stallsDropped: number
 }
 
 /**
- * From captured frames to streams. A source is counted from its first packet, but is a stream, and reported, only when its probation
- * is over; sources have a limit of their own, so that a flood of new SSRCs drives out no stream. Per packet nothing is allocated.
+ * From RTP packets to streams. A source is counted from its first packet, but is a stream, and reported, only when its probation is
+ * over, or signalling announced it. Per packet nothing is allocated.
  */
 export class StreamMonitor {
-  readonly #options: StreamMonitorOptions
-  readonly #maxSources: number
-  readonly #datagram = new Datagram()
-  readonly #packet = new RtpPacket()
-  readonly #key = new Int32Array(KEY_WORDS)
-  /** Streams and sources on probation alike. */
-  readonly #table: StreamTable
-  readonly #reception: Reception
-  /** By the number of the stream. */
-  readonly #states: StreamState[] = []
-  readonly #notUdp = new Float64Array(FRAME_VERDICTS.length)
-  readonly #notRtp = new Float64Array(RTP_VERDICTS.length)
-  #streams = 0
-  #frames = 0
-  #filtered = 0
-  #unconfirmed = 0
-  #evicted = 0
+  readonly #codecs: CodecTable | undefined
+  readonly #streams: Streams
+  readonly #announcements: Announcements
+  readonly #lookout: Lookout
+  readonly #trial: SourceTrial
+  readonly #rtcp: RtcpStreams
+  readonly #stalls: StallWatch
+  #refused = 0
 
-  constructor(options: StreamMonitorOptions) {
-    this.#options = options
-    this.#maxSources = Math.max(MIN_SOURCES, options.maxStreams)
-    this.#table = new StreamTable(options.maxStreams + this.#maxSources)
-    this.#reception = new Reception(this.#table.capacity)
+  constructor({ maxStreams, probation, seed, codecs }: StreamMonitorOptions, media: MediaTable) {
+    this.#codecs = codecs
+    this.#announcements = new Announcements(media)
+    this.#streams = new Streams(maxStreams, seed, (stream, watched) => {
+      this.#stalls.leave(stream, watched)
+    })
+    this.#lookout = new Lookout(this.#streams, this.#announcements)
+    this.#trial = new SourceTrial(probation, this.#streams, this.#announcements, this.#lookout)
+    this.#rtcp = new RtcpStreams(this.#streams)
+    this.#stalls = new StallWatch(this.#streams, this.#lookout)
   }
 
-  /** Takes one frame. */
-  readonly handleFrame: FrameHandler = (view, offset, end, timeUs, linkType) => {
-    this.#frames++
-    const datagram = this.#datagram
-    const frame = decodeFrame(view, offset, end, linkType, datagram)
-    if (frame !== IS_UDP) {
-      this.#notUdp[frame] = (this.#notUdp[frame] ?? 0) + 1
+  /** Takes one RTP packet. */
+  receive(datagram: Datagram, packet: RtpPacket, timeUs: number): void {
+    if (timeUs >= this.#lookout.againUs) this.#lookout.lookAtAll(timeUs)
+    const streams = this.#streams
+    const { reception } = streams
+    const found = streams.find(datagram, packet.ssrc)
+    const source = found < 0 ? this.#trial.open(datagram, packet) : found
+    const tried = source < 0 ? undefined : streams.watched(source)
+    const kind = tried === undefined ? NO_KIND : this.#kindOf(source, tried, packet)
+    if (tried === undefined || kind === NO_KIND) {
+      this.#refused++
       return
     }
-    if (!passes(this.#options.filter, datagram)) {
-      this.#filtered++
-      return
-    }
-    const { payloadAt, payloadOctets, capturedOctets } = datagram
-    const verdict = parseRtp(view, payloadAt, payloadOctets, capturedOctets, this.#packet)
-    // The sequence rule decides better than a padding count, which SRTP encrypts and a short snap length leaves out.
-    if (verdict !== IS_RTP && verdict !== BAD_PADDING) {
-      this.#notRtp[verdict] = (this.#notRtp[verdict] ?? 0) + 1
-      return
-    }
-    writeKey(this.#key, datagram, this.#packet.ssrc)
-    const hash = hashKey(this.#key, this.#options.seed)
-    const found = this.#table.find(this.#key, hash)
-    this.#receive(found < 0 ? this.#open(hash) : found, timeUs)
+    const isOnTrial = tried.remaining > 0
+    const stream = isOnTrial ? this.#trial.take(source, tried, packet, timeUs) : source
+    const watched = isOnTrial ? (streams.watched(stream) ?? tried) : tried
+    if (timeUs - reception.lastArrivalUs(stream) >= QUIET_US)
+      this.#lookout.look(stream, watched, timeUs)
+    watched.dscp = datagram.dscp
+    reception.receive(
+      stream,
+      packet.sequenceNumber,
+      packet.timestamp,
+      timeUs,
+      packet.payloadOctets,
+      kind === AUDIO ? watched.usPerTick : 0,
+      packet.marker,
+      kind,
+    )
   }
 
-  get counts(): MonitorCounts {
-    const ignored: Record<string, number> = {}
-    const add = (reason: string, count: number) => {
-      if (count > 0) ignored[reason] = count
+  /** Signalling is about to say something: what is silent now is judged by what it said before. */
+  beforeSignalling(timeUs: number): void {
+    this.#lookout.beforeSignalling(timeUs)
+  }
+
+  /** Signalling may have said something. */
+  afterSignalling(timeUs: number): void {
+    this.#lookout.afterSignalling(timeUs)
+  }
+
+  /** The sender of the datagram says in RTCP that its source of this SSRC ends (RFC 3550 section 6.6). */
+  goodbye(ssrc: number, datagram: Datagram, timeUs: number): void {
+    for (const stream of this.#rtcp.sentWith(ssrc, datagram)) {
+      const watched = this.#streams.watched(stream)
+      if (watched !== undefined) watched.leftUs = timeUs
     }
-    FRAME_VERDICTS.forEach((reason, verdict) => {
-      add(reason, this.#notUdp[verdict] ?? 0)
-    })
-    RTP_VERDICTS.forEach((reason, verdict) => {
-      add(reason, this.#notRtp[verdict] ?? 0)
-    })
-    add('filtered', this.#filtered)
-    add('unconfirmed', this.#unconfirmed)
-    let pending = 0
-    for (const stream of this.#table.streams) {
-      const state = this.#states[stream]
-      if (state !== undefined && state.remaining > 0) pending += state.packets
-    }
-    return {
-      frames: this.#frames,
-      ignored,
-      pending,
-      streams: this.#streams,
-      evicted: this.#evicted,
-    }
+  }
+
+  /** The stream with this SSRC that the sender of an RTCP datagram receives. */
+  reported(ssrc: number, datagram: Datagram): ReportedStream | undefined {
+    return this.#rtcp.receivedBy(ssrc, datagram)
   }
 
   /**
-   * The interval that ends here: a row for every stream that something came of since the last one, or that is over, in the order of
-   * their first packets. Streams that are over leave the table.
+   * The interval that ends here: a row for every stream that something came of since the last one, that has stalled, or that is over, in
+   * the order of their first packets. Streams that are over leave. `isLast`: no packet will follow, of any stream.
    */
-  takeInterval(endUs: number): readonly StreamRow[] {
-    const isOver = (stream: number) => this.#reception.lastArrivalUs(stream) <= endUs - IDLE_US
+  takeInterval(endUs: number, roundTripMs: RoundTrips, isLast = false): readonly StreamRow[] {
+    const { reception } = this.#streams
+    this.#stalls.nowUs = endUs
     const rows: StreamRow[] = []
-    for (const stream of this.#table.streams) {
-      const row = this.#takeRow(stream, isOver(stream))
-      if (row !== undefined) rows.push(row)
+    for (const stream of this.#streams.all) {
+      const watched = this.#streams.watched(stream)
+      if (watched === undefined || watched.remaining > 0) continue
+      this.#lookout.look(stream, watched, endUs)
+      const hasArrivals = !Number.isNaN(reception.firstArrivalUs(stream))
+      if (hasArrivals)
+        this.#announcements.heard(this.#streams.keyOf(stream), reception.lastArrivalUs(stream))
+      const ended = this.#lookout.isOver(stream, watched, endUs)
+      if (!hasArrivals && !ended && reception.stalledUs(stream, endUs) === 0) continue
+      const measures = reception.measures(stream, endUs, ended || isLast)
+      rows.push(this.#takeRow(stream, watched, measures, ended, roundTripMs))
     }
-    this.#remove(isOver)
+    this.#streams.remove((stream, watched) => this.#lookout.isOver(stream, watched, endUs))
     return rows
   }
 
-  #receive(stream: number, timeUs: number): void {
-    const state = this.#states[stream]
-    if (state === undefined) return
-    const { sequenceNumber, timestamp, payloadOctets } = this.#packet
-    if (state.remaining > 0) this.#try(stream, state, sequenceNumber)
-    state.dscp = this.#datagram.dscp
-    const usPerTick = this.#usPerTick(stream, state)
-    this.#reception.receive(stream, sequenceNumber, timestamp, timeUs, payloadOctets, usPerTick)
+  /** Stalls that began, went on or ended since the last call, as far as they need to be told. */
+  takeStalls(nowUs: number): readonly StallRow[] {
+    return this.#stalls.take(nowUs)
   }
 
-  /** The tick of this packet, 0 to keep it out of the jitter. Follows the stream when it changes its codec. */
-  #usPerTick(stream: number, state: StreamState): number {
-    const { payloadType, payloadOctets } = this.#packet
-    if (payloadType === state.payloadType) return state.usPerTick
-    if (isInterlude(payloadType, payloadOctets)) return 0
-    state.payloadType = payloadType
-    state.usPerTick = usPerTickOf(payloadType)
-    // Two codecs, two clocks: no D from one to the other.
-    this.#reception.breakJitter(stream)
-    return state.usPerTick
-  }
-
-  /** A source not seen before; its first packet is still to be received. */
-  #open(hash: number): number {
-    if (this.#table.size - this.#streams >= this.#maxSources)
-      this.#evict((other) => !this.#isStream(other))
-    const capacity = this.#table.capacity
-    const stream = this.#table.add(this.#key, hash)
-    if (this.#table.capacity > capacity) this.#reception.grow(this.#table.capacity)
-    const { payloadType, sequenceNumber } = this.#packet
-    const usPerTick = usPerTickOf(payloadType)
-    const state = (this.#states[stream] ??= newState())
-    state.payloadType = payloadType
-    state.usPerTick = usPerTick
-    state.isNew = true
-    state.reported = NOTHING
-    state.packets = 0
-    state.remaining = this.#options.probation
-    state.previous = sequenceNumber
-    return stream
-  }
-
-  #try(stream: number, state: StreamState, sequenceNumber: number): void {
-    const { probation, maxStreams } = this.#options
-    if (state.packets === 0 || !goesOn(state, sequenceNumber, probation)) {
-      this.#unconfirmed += state.packets
-      beginProbation(state, sequenceNumber, probation)
-      this.#reception.open(stream, sequenceNumber)
+  get counts(): StreamCounts {
+    const { pending, unconfirmed, confirmed, evicted } = this.#streams
+    return {
+      pending,
+      unconfirmed,
+      refused: this.#refused,
+      streams: confirmed,
+      evicted,
+      stallsDropped: this.#stalls.dropped,
     }
-    if (state.remaining > 0) return
-    if (this.#streams >= maxStreams)
-      this.#evict((other) => other !== stream && this.#isStream(other))
-    this.#streams++
   }
 
-  /** Makes room: of those that `may` leave, the least recently seen do; many at a time, as that builds the index anew. */
-  #evict(may: (stream: number) => boolean): void {
-    const lastSeen = (stream: number) => this.#reception.lastArrivalUs(stream)
-    const times = Float64Array.from(this.#table.streams.filter(may), lastSeen).sort()
-    let left = Math.ceil(times.length * EVICTED_SHARE)
-    const lastUs = times[left - 1] ?? Infinity
-    const before = this.#streams
-    this.#remove((stream) => may(stream) && lastSeen(stream) <= lastUs && left-- > 0)
-    this.#evicted += before - this.#streams
+  /** What kind of packet it is; the stream follows when it is audio of another codec. */
+  #kindOf(stream: number, watched: WatchedStream, packet: RtpPacket): number {
+    const { payloadType } = packet
+    if (payloadType === watched.payloadType) return watched.kind
+    const payload = this.#lookout.otherPayload(stream, watched, payloadType)
+    if (payload === undefined) {
+      if (isRtcpType(payloadType)) return NO_KIND
+      // Keeps a port open, and says nothing (RFC 6263 section 4.6).
+      if (packet.payloadOctets === 0) return watched.kind
+    }
+    const kind =
+      payload === undefined
+        ? kindWithoutName(payloadType, packet.payloadOctets)
+        : payloadKind(payload.name)
+    if (kind === AUDIO) this.#lookout.follow(stream, watched, payloadType, payload)
+    return kind
   }
 
-  #isStream(stream: number): boolean {
-    return this.#states[stream]?.remaining === 0
-  }
-
-  #remove(isLeaving: (stream: number) => boolean): void {
-    this.#table.remove((stream) => {
-      const state = this.#states[stream]
-      if (state === undefined || !isLeaving(stream)) return false
-      if (state.remaining === 0) this.#streams--
-      else this.#unconfirmed += state.packets
-      return true
-    })
-  }
-
-  #takeRow(stream: number, ended: boolean): StreamRow | undefined {
-    const state = this.#states[stream]
-    const times = this.#reception.interval(stream)
-    if (state === undefined || state.remaining > 0) return undefined
-    if (times.activeUs === undefined && !ended) return undefined
-    const now = { ...NOTHING }
-    this.#reception.read(stream, now)
-    const key = this.#table.keyOf(stream)
-    const row = streamRow({ key, ...state, ended, before: state.reported, now, times })
-    state.reported = now
-    state.isNew = false
-    this.#reception.startInterval(stream)
-    return row
-  }
-}
-
-function usPerTickOf(payloadType: number): number {
-  return TICKS_US[payloadType] ?? 0
-}
-
-function newState(): StreamState {
-  return {
-    payloadType: 0,
-    usPerTick: 0,
-    dscp: 0,
-    isNew: true,
-    reported: NOTHING,
-    remaining: 0,
-    steps: 0,
-    packets: 0,
-    previous: 0,
+  #takeRow(
+    stream: number,
+    watched: WatchedStream,
+    measures: Measures,
+    ended: boolean,
+    roundTripMs: RoundTrips,
+  ): StreamRow {
+    const { reception } = this.#streams
+    const { toward, from, payloadType, payload, dscp, isNew } = watched
+    const key = this.#streams.keyOf(stream)
+    const ends = endsOf(key)
+    const ssrc = key[SSRC_WORD] ?? 0
+    const described = toward ?? from
+    if (described === undefined)
+      watched.isEncrypted = isEncryptedBySize(payload, measures) ?? watched.isEncrypted
+    const firstUs = reception.firstArrivalUs(stream)
+    const hasArrivals = !Number.isNaN(firstUs)
+    watched.isNew = false
+    reception.startInterval(stream)
+    return streamRow(
+      {
+        ends,
+        ssrc,
+        payloadType,
+        payload,
+        dscp,
+        first: isNew,
+        ended,
+        firstUs: hasArrivals ? firstUs : undefined,
+        lastUs: hasArrivals ? reception.lastArrivalUs(stream) : undefined,
+        isEncrypted: described?.isEncrypted ?? watched.isEncrypted,
+        callId: described?.callId,
+        roundTripMs: roundTripMs(ssrc, ends),
+      },
+      measures,
+      this.#codecs,
+    )
   }
 }

@@ -82,6 +82,13 @@ export class StreamTable {
     this.#reindex()
   }
 
+  /** `stream` gets the key of `other`, which leaves. */
+  takeOver(stream: number, other: number): void {
+    const from = other * ROW_WORDS
+    this.#rows.copyWithin(stream * ROW_WORDS, from, from + ROW_WORDS)
+    this.remove((one) => one === other)
+  }
+
   #grow(): void {
     const before = this.#capacity
     this.#capacity = Math.min(this.#limit, before * 2)

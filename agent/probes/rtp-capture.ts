@@ -1,18 +1,24 @@
 import { z } from 'zod'
 import { PermanentError, TransientError } from '../../common/errors.ts'
-import { measurement, type Measurement } from '../../common/measurement.ts'
+import type { Measurement } from '../../common/measurement.ts'
 import { bytes, duration } from '../../common/settings.ts'
-import type { CaptureInterval } from '../capture/capture-interval.ts'
-import { Capture } from '../capture/capture.ts'
 import { parseNetwork } from '../capture/address.ts'
-import type { CaptureTask } from '../capture/messages.ts'
-import type { StreamRow } from '../capture/stream-row.ts'
 import { isInterfaceName } from '../capture/tcpdump.ts'
+import { MIRROR_PORTS } from '../capture/tunnel.ts'
+import type { CaptureInterval } from '../media/capture-interval.ts'
+import { capturePoints, stallPoint } from '../media/capture-points.ts'
+import { Capture } from '../media/capture.ts'
+import { codecOverrides } from '../media/codec-overrides.ts'
+import type { CaptureSource, CaptureTask } from '../media/messages.ts'
+import { DEFAULT_SIP_PORTS } from '../media/monitor.ts'
+import type { StallRow } from '../media/stall-row.ts'
+import { CODEC_IMPAIRMENTS, withOverrides } from '../rtp/codec-impairments.ts'
 import { defineProbe, type Interval, type Probe, type ProbeContext } from '../probe.ts'
 
 /** Points of a file handed over at once; the rest comes with the next measurement. */
 const MAX_POINTS = 50_000
 const MAX_NETWORKS = 64
+const MAX_SIP_PORTS = 16
 const MAX_PORT = 65_535
 const MAX_STREAMS = 200_000
 const MAX_PROBATION = 8
@@ -38,20 +44,45 @@ const ports = z
     context.issues.push({ code: 'custom', message, input: text })
     return z.NEVER
   })
+const port = z.int().min(1).max(MAX_PORT)
+const onePort = port.transform((number) => ({ from: number, to: number }))
+
+/** What a switch or router sends us of what passes it. */
+const mirror = z.strictObject({
+  kind: z.enum(['tzsp', 'vxlan']),
+  /** Where to listen: this machine only, unless told otherwise. */
+  host: z.union([z.ipv4(), z.ipv6()], 'expected an address of this machine').default('127.0.0.1'),
+  /** That of the kind, unless told otherwise: 37008 or 4789. */
+  port: port.optional(),
+  /** Who may send; nobody named lets all. */
+  from: networks,
+})
 
 const options = z
   .strictObject({
     interface: z.string().refine(isInterfaceName, 'expected an interface such as eth0').optional(),
+    /** Of an interface: also see what is meant for others, as on a mirror port. */
+    promiscuous: z.boolean().default(false),
+    /** Of an interface: look into GRE, VXLAN and TZSP that pass by. */
+    tunnels: z.boolean().default(false),
+    mirror: mirror.optional(),
     file: z.string().min(1).optional(),
     /** Of a file: one point per stream and so much packet time, instead of one over the whole file. */
     'file-interval': duration.optional(),
     /** One of the two ports lies in it. */
     ports: ports.default({ from: 1024, to: MAX_PORT }),
+    /** Where SIP is looked for: what calls negotiate says which streams there are. */
+    'sip-ports': z
+      .array(z.union([onePort, ports]))
+      .max(MAX_SIP_PORTS)
+      .default([...DEFAULT_SIP_PORTS]),
     /** One of the two addresses lies in one of them. */
     networks,
     direction: z.strictObject({ from: networks, to: networks }).prefault({}),
-    /** Packets in sequence before a source counts as a stream; it is then counted from its first. */
+    /** Packets in sequence before a source that no call announced counts as a stream; it is then counted from its first. */
     probation: z.int().min(1).max(MAX_PROBATION).default(3),
+    /** Impairments of codecs, where those of ITU-T G.113 are not what your equipment shows. */
+    codecs: codecOverrides,
     'max-streams': z.int().min(1).max(MAX_STREAMS).default(20_000),
     /** Kernel buffer for packets not read yet. */
     buffer: bytes
@@ -63,17 +94,17 @@ const options = z
       )
       .default(8 * MIB),
   })
-  .refine((read) => (read.interface === undefined) !== (read.file === undefined), {
-    message: 'expected either an interface or a file',
+  .refine((read) => [read.interface, read.mirror, read.file].filter(isGiven).length === 1, {
+    message: 'expected either an interface or a mirror or a file',
     path: ['interface'],
   })
 type Options = z.infer<typeof options>
 
-/** Loss, jitter, duplicates and reordering of every RTP stream that passes an interface, or is in a capture file. */
+/** Every RTP stream that passes an interface, or is in a capture file: what was counted, and what its receiver and its call say. */
 export const rtpCapture = defineProbe({
   name: 'rtp-capture',
   summary:
-    'every RTP stream on an interface (through tcpdump) or in a pcap file, counted by its packets',
+    'every RTP stream on an interface (through tcpdump), mirrored by a switch or in a capture file, counted by its packets',
   options,
   create: (read, context) => new RtpCaptureProbe(read, context),
 })
@@ -89,7 +120,11 @@ class RtpCaptureProbe implements Probe {
   }
 
   async open(signal: AbortSignal): Promise<void> {
-    this.#capture = await Capture.start(this.#task, signal)
+    this.#capture = await Capture.start(this.#task, signal, {
+      onStalled: (rows) => {
+        this.#report(rows)
+      },
+    })
   }
 
   async measure(interval: Interval, signal: AbortSignal): Promise<readonly Measurement[]> {
@@ -114,7 +149,8 @@ class RtpCaptureProbe implements Probe {
     return taken.flatMap((one) => {
       if (one.fault !== undefined && one.streams.length === 0)
         throw new TransientError('capture-down', `the tap is down: ${one.fault}`)
-      return points({ ...one, durationMs: interval.durationMs }, 'capture')
+      const { durationMs } = interval
+      return capturePoints({ ...one, durationMs }, { kind: 'capture', tap: this.#tap })
     })
   }
 
@@ -125,7 +161,8 @@ class RtpCaptureProbe implements Probe {
       if (taken.length === 0) return measured
       for (const one of taken) {
         if (one.fault !== undefined) this.#complain(one, one.fault)
-        measured.push(...points(one, 'file'))
+        for (const point of capturePoints(one, { kind: 'file', tap: undefined }))
+          measured.push(point)
       }
     }
     this.#context.log.warn(
@@ -133,6 +170,17 @@ class RtpCaptureProbe implements Probe {
       'not the whole file: the rest comes with the next measurement',
     )
     return measured
+  }
+
+  /** Two taps of one agent may see the same stream. */
+  get #tap(): string | undefined {
+    const { live, mirror } = this.#task.source
+    return mirror === undefined ? live?.interface : `${mirror.kind} ${mirror.host} ${mirror.port}`
+  }
+
+  #report(rows: readonly StallRow[]): void {
+    const nowUs = this.#context.nowUs()
+    this.#context.report(rows.map((row) => stallPoint(row, nowUs, this.#tap)))
   }
 
   /** Half a file is worth its half; a file of which nothing could be read is a failure. */
@@ -144,77 +192,38 @@ class RtpCaptureProbe implements Probe {
 }
 
 function taskOf(read: Options): CaptureTask {
-  const filter = { ports: read.ports, networks: read.networks, ...read.direction }
-  const monitor = { filter, maxStreams: read['max-streams'], probation: read.probation }
-  return read.file === undefined
-    ? {
-        monitor,
-        source: {
-          live: {
-            interface: read.interface ?? '',
-            filter,
-            bufferKib: Math.ceil(read.buffer / KIB),
-          },
-        },
-      }
-    : { monitor, source: { file: { path: read.file, intervalMs: read['file-interval'] } } }
+  const { ports, networks, direction } = read
+  return {
+    source: sourceOf(read),
+    monitor: {
+      filter: { ports, networks, ...direction },
+      maxStreams: read['max-streams'],
+      probation: read.probation,
+      sipPorts: read['sip-ports'],
+      codecs: withOverrides(CODEC_IMPAIRMENTS, read.codecs),
+    },
+  }
 }
 
-function points(interval: CaptureInterval, source: 'capture' | 'file'): readonly Measurement[] {
-  const endUs = Math.round(interval.endUs)
-  const own = measurement(
-    'agent',
-    endUs,
-    { target: 'rtp-capture' },
-    {
-      interval_ms: interval.durationMs,
-      sensor_drops: interval.sensorDrops,
-      ignored: Object.values(interval.ignored).reduce((sum, count) => sum + count, 0),
-      streams_evicted: interval.evicted,
-      reason: interval.fault,
+function sourceOf(read: Options): CaptureSource {
+  const { file, mirror, ports, networks, direction } = read
+  if (file !== undefined) return { file: { path: file, intervalMs: read['file-interval'] } }
+  if (mirror !== undefined) {
+    const { kind, host, from: senders } = mirror
+    return { mirror: { kind, host, senders, port: mirror.port ?? MIRROR_PORTS[kind] } }
+  }
+  return {
+    live: {
+      interface: read.interface ?? '',
+      filter: { ports, networks, ...direction },
+      sipPorts: read['sip-ports'],
+      bufferKib: Math.ceil(read.buffer / KIB),
+      isPromiscuous: read.promiscuous,
+      hasTunnels: read.tunnels,
     },
-  )
-  return [...interval.streams.map((row) => toPoint(row, interval, endUs, source)), own]
+  }
 }
 
-/** All points of an interval carry its end; what tells streams of one interval apart is added with the tags of the agent. */
-function toPoint(
-  row: StreamRow,
-  { durationMs, sensorDrops }: CaptureInterval,
-  endUs: number,
-  source: string,
-): Measurement {
-  const { expected, lostUnique } = row
-  return measurement(
-    'rtp_stream',
-    endUs,
-    { codec: row.codec ?? 'unknown', source },
-    {
-      interval_ms: durationMs,
-      active_ms: row.activeMs,
-      first: row.first,
-      ended: row.ended,
-      src_ip: row.srcIp,
-      src_port: row.srcPort,
-      dst_ip: row.dstIp,
-      dst_port: row.dstPort,
-      ssrc: row.ssrc,
-      payload_type: row.payloadType,
-      expected,
-      received: row.received,
-      lost: row.lost,
-      lost_unique: lostUnique,
-      loss_ratio: expected > 0 ? Math.max(0, lostUnique) / expected : undefined,
-      duplicates: row.duplicates,
-      reordered: row.reordered,
-      restarts: row.restarts,
-      rejected: row.rejected,
-      jitter_ms: row.jitterMs,
-      jitter_max_ms: row.jitterMaxMs,
-      max_delta_ms: row.maxDeltaMs,
-      octets: row.octets,
-      dscp: row.dscp,
-      sensor_drops: sensorDrops,
-    },
-  )
+function isGiven(value: unknown): boolean {
+  return value !== undefined
 }

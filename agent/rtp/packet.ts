@@ -56,12 +56,12 @@ export const RTP_VERDICTS = [
 ] as const
 export const IS_RTP = 0
 const SHORT = 1
-const STUN = 2
+export const STUN = 2
 const ZRTP_PACKET = 3
 const DTLS = 4
 const TURN = 5
-const NOT_RTP = 6
-const IS_RTCP = 7
+export const NOT_RTP = 6
+export const IS_RTCP = 7
 const CSRC_OVERRUN = 8
 const EXTENSION_OVERRUN = 9
 /** The header can be trusted, the padding count cannot. Under SRTP it is encrypted (RFC 3711 section 3.1), so this may be good RTP. */

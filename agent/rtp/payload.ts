@@ -11,6 +11,11 @@ const FIRST_DYNAMIC = 96
 const CN = 13
 /** What comfort noise was numbered before RFC 3551; old gateways still send it. */
 const CN_OLD = 19
+/** What a packet is to the measurements: audio, or one of the interludes, which keep a time of their own. */
+export const AUDIO = 0
+export const COMFORT_NOISE = 1
+export const TELEPHONE_EVENT = 2
+
 /** An event report is 4 octets (RFC 4733 section 2.3), plus the tag where it goes through SRTP (RFC 3711: 4 or 10, RFC 7714: 16). */
 const EVENT_OCTETS = 4
 const SRTP_TAG_OCTETS: readonly number[] = [0, 4, 10, 16]
@@ -48,16 +53,25 @@ export function staticPayload(payloadType: number): Payload | undefined {
   return STATIC[payloadType]
 }
 
-export function isComfortNoise(payloadType: number): boolean {
+function isComfortNoise(payloadType: number): boolean {
   return payloadType === CN || payloadType === CN_OLD
 }
 
+/** The kind of a payload signalling has named (RFC 3389, RFC 4733). Names are compared in any case (RFC 8866 section 6.6). */
+export function payloadKind(name: string): number {
+  const lower = name.toLowerCase()
+  if (lower === 'cn') return COMFORT_NOISE
+  return lower === 'telephone-event' ? TELEPHONE_EVENT : AUDIO
+}
+
 /**
- * Whether a packet whose payload type is not its stream's is an interlude (comfort noise, a telephone event) rather than a change of
- * codec. Interludes keep their own time (an event freezes its timestamp, RFC 4733 section 2.3.1) and must stay out of the jitter of
- * the audio around them. Without SDP an event is known by its size: nothing else with a dynamic number is that small for long.
+ * The kind of a packet whose payload type nobody has named and which is not its stream's usual one. An event freezes its timestamp
+ * (RFC 4733 section 2.3.1) and must stay out of the jitter of the audio around it; it is known by its size: nothing else with a
+ * dynamic number is that small for long.
  */
-export function isInterlude(payloadType: number, payloadOctets: number): boolean {
-  if (isComfortNoise(payloadType)) return true
+export function kindWithoutName(payloadType: number, payloadOctets: number): number {
+  if (isComfortNoise(payloadType)) return COMFORT_NOISE
   return payloadType >= FIRST_DYNAMIC && SRTP_TAG_OCTETS.includes(payloadOctets - EVENT_OCTETS)
+    ? TELEPHONE_EVENT
+    : AUDIO
 }

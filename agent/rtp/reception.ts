@@ -1,127 +1,79 @@
-import { smoothedJitter, transitDifference } from './jitter.ts'
-import { AHEAD, BEHIND, behindBy, sequenceDistance, standing } from './sequence.ts'
+import { takeDelta } from './delta.ts'
+import { FIXED_50_AND_200, moveAnchor, type JitterBuffers } from './jitter-buffer.ts'
+import type { Measures } from './measures.ts'
+import { forgetPacketTime, isSteady } from './packet-time.ts'
+import { AUDIO } from './payload.ts'
+import { NEVER, REFUSED, place, settleAll } from './placement.ts'
+import { readMeasures, startMeasures } from './read-measures.ts'
+import { settle } from './settlement.ts'
+import { SILENT_US, endSilence, excuse, stalledUs } from './silence.ts'
+import { takeMinimum } from './skew.ts'
+import {
+  AUDIO_ARRIVAL,
+  BAD,
+  BASE,
+  ENDED_STALL,
+  HIGHEST,
+  INTERVAL_FIRST,
+  LAST_ARRIVAL,
+  OCTETS,
+  ROW_INTS,
+  SETTLED,
+  STEADY_SINCE,
+  StreamStates,
+  TICK_BEGAN,
+  TICK_HIGHEST,
+  floatsOf,
+} from './stream-state.ts'
+import { takeTimed, takeUntimed } from './timing.ts'
 
 /**
- * What a receiver counts of each stream: RFC 3550 sections A.1, A.3 and A.8, and beside them what those leave out (distinct packets,
- * duplicates, reordering), over all restarts of the sender. A stream is a number, its state one row in each of two typed arrays: a
- * row is two cache lines and a packet allocates nothing.
+ * What a receiver measures of each stream: RFC 3550 sections A.1, A.3 and A.8, and beside them what those leave out, over all restarts
+ * of the sender. A stream is a number, its state a row of stream-state.ts; what is measured of it has a file for each measure.
  *
- * Counters are 32 bits and wrap; take differences modulo 2^32, as deltaSince() does.
+ * Once in two seconds of a stream comes its tick: what was passed before the tick is settled, the anchor of the jitter buffers moves
+ * on, and the smallest transit goes into the clock skew. Ticks hang on arrivals alone, so that it does not matter how a stream is cut
+ * into intervals.
  */
 
-/** Words of a row of `#counts`. Extended sequence numbers are cycles and number in one word. */
-const BASE = 0
-const HIGHEST = 1
-const BAD = 2
-const JITTER_TIMESTAMP = 3
-const RECEIVED = 4
-const UNIQUE = 5
-const DUPLICATES = 6
-const REORDERED = 7
-const BEFORE_BASE = 8
-const REJECTED = 9
-const RESTARTS = 10
-/** Packets expected before the last restart. */
-const EARLIER_EXPECTED = 11
-/** Which of the last 128 extended numbers have come, a bit each: more than MAX_MISORDER, and a divisor of 2^16. */
-const WINDOW = 12
-const COUNTS_STRIDE = 16
-
-const WINDOW_WORDS = 4
-const WORD_SHIFT = 5
-const WINDOW_BITS = 128
-
-/** Words of a row of `#times`, microseconds but the octets. */
-const LAST_ARRIVAL = 0
-/** Arrival of the packet the next D starts from; NaN when there is none. */
-const JITTER_ARRIVAL = 1
-const JITTER = 2
-/** Highest jitter of the interval; negative when none was measured in it. */
-const JITTER_MAX = 3
-const DELTA_MAX = 4
-/** First arrival of the interval; NaN when nothing came in it. */
-const INTERVAL_FIRST = 5
-const OCTETS = 6
-const TIMES_STRIDE = 8
-
-const SEQUENCE_MASK = 0xffff
-/** No sequence number, so that it never matches (RFC 3550 A.1: RTP_SEQ_MOD + 1). */
-const NEVER = 65_537
-
-/** Cumulative counters since the stream began. Differences of two of these are what an interval is made of. */
-export interface Totals {
-  /** Packets the sequence numbers say were sent, over all restarts. */
-  expected: number
-  /** Packets accepted, duplicates and late ones included. */
-  received: number
-  /** Distinct packets received between the first and the highest. */
-  unique: number
-  duplicates: number
-  reordered: number
-  /** Accepted packets older than the first: received, but never expected. */
-  beforeBase: number
-  rejected: number
-  restarts: number
-}
-
-export const NOTHING: Readonly<Totals> = {
-  expected: 0,
-  received: 0,
-  unique: 0,
-  duplicates: 0,
-  reordered: 0,
-  beforeBase: 0,
-  rejected: 0,
-  restarts: 0,
-}
-
-/** What belongs to the interval since the last startInterval(). */
-export interface IntervalTimes {
-  /** Time between first and last arrival, or undefined when nothing came. */
-  readonly activeUs: number | undefined
-  readonly deltaMaxUs: number | undefined
-  /** Jitter now; undefined when none was measured in the interval. */
-  readonly jitterUs: number | undefined
-  readonly jitterMaxUs: number | undefined
-  readonly octets: number
-}
+/** Also how long a number may be missing before it is settled as lost. */
+const TICK_US = 2_000_000
+const SIGN_SHIFT = 16
 
 export class Reception {
-  #counts: Int32Array
-  #times: Float64Array
+  readonly #states: StreamStates
+  readonly #buffers: JitterBuffers
 
-  constructor(streams: number) {
-    this.#counts = new Int32Array(streams * COUNTS_STRIDE)
-    this.#times = new Float64Array(streams * TIMES_STRIDE)
+  constructor(streams: number, buffers: JitterBuffers = FIXED_50_AND_200) {
+    this.#states = new StreamStates(streams)
+    this.#buffers = buffers
   }
 
-  /** Makes room for so many streams; the rows there are stay. */
+  /** Makes room for so many streams; those there are stay. */
   grow(streams: number): void {
-    const counts = new Int32Array(streams * COUNTS_STRIDE)
-    const times = new Float64Array(streams * TIMES_STRIDE)
-    counts.set(this.#counts)
-    times.set(this.#times)
-    this.#counts = counts
-    this.#times = times
+    this.#states.grow(streams)
   }
 
   /** Begins a stream with its first packet still to come through receive(). */
   open(stream: number, sequenceNumber: number): void {
-    const row = stream * COUNTS_STRIDE
-    this.#counts.fill(0, row, row + COUNTS_STRIDE)
-    this.#counts[row + BASE] = sequenceNumber
-    this.#counts[row + HIGHEST] = sequenceNumber
-    this.#counts[row + BAD] = NEVER
-    const times = stream * TIMES_STRIDE
-    this.#times.fill(0, times, times + TIMES_STRIDE)
-    this.#times[times + LAST_ARRIVAL] = NaN
-    this.#times[times + JITTER_ARRIVAL] = NaN
-    this.startInterval(stream)
+    const { ints, floats } = this.#states
+    const row = stream * ROW_INTS
+    this.#states.clear(row)
+    ints[row + BASE] = sequenceNumber
+    ints[row + HIGHEST] = sequenceNumber
+    ints[row + SETTLED] = sequenceNumber
+    ints[row + STEADY_SINCE] = sequenceNumber
+    ints[row + BAD] = NEVER
+    floats[floatsOf(row) + LAST_ARRIVAL] = NaN
+    floats[floatsOf(row) + AUDIO_ARRIVAL] = NaN
+    floats[floatsOf(row) + TICK_BEGAN] = NaN
+    startMeasures(this.#states, row)
   }
 
   /**
-   * Counts one packet. `usPerTick` is the length of a tick of its clock, or 0 to keep the packet out of the jitter (clock unknown,
-   * comfort noise, an event): the next packet with a clock then starts D anew.
+   * Counts one packet. `usPerTick` is the length of a tick of its clock, 0 where that is unknown; `kind` is AUDIO or one of the
+   * interludes (payload.ts), which keep their own time. Neither an interlude nor a packet without a clock is measured in time, and the
+   * next one of the audio is no measure of jitter.
    */
   receive(
     stream: number,
@@ -130,188 +82,137 @@ export class Reception {
     arrivalUs: number,
     octets: number,
     usPerTick: number,
+    marker: boolean,
+    kind: number,
   ): void {
-    this.#arrive(stream * TIMES_STRIDE, arrivalUs, octets)
-    if (this.#place(stream, sequenceNumber))
-      this.#measureJitter(stream, timestamp, arrivalUs, usPerTick)
+    const { ints, floats } = this.#states
+    const row = stream * ROW_INTS
+    const at = floatsOf(row)
+    const silentUs = arrivalUs - (floats[at + LAST_ARRIVAL] ?? NaN)
+    const tickUs = arrivalUs - (floats[at + TICK_BEGAN] ?? NaN)
+    if (!(tickUs >= 0 && tickUs < TICK_US)) this.#tick(row, arrivalUs, tickUs, silentUs)
+    arrive(ints, floats, row, arrivalUs, silentUs, octets)
+
+    const isTimed = usPerTick > 0 && kind === AUDIO
+    const outcome = place(ints, floats, row, sequenceNumber, timestamp, arrivalUs)
+    const highest = ints[row + HIGHEST] ?? 0
+    const number = (highest + (((sequenceNumber - highest) << SIGN_SHIFT) >> SIGN_SHIFT)) | 0
+    if (silentUs >= SILENT_US) {
+      const placed = outcome === REFUSED ? undefined : number
+      const tick = isTimed ? usPerTick : 0
+      endSilence(ints, floats, row, silentUs, placed, timestamp, arrivalUs, tick)
+    }
+    if (outcome === REFUSED) return
+    if (isTimed)
+      takeTimed(
+        ints,
+        floats,
+        row,
+        outcome,
+        number,
+        timestamp,
+        arrivalUs,
+        usPerTick,
+        marker,
+        this.#buffers,
+      )
+    else takeUntimed(ints, row, kind)
   }
 
-  /** The next packet starts D anew, as after a change of clock. */
+  /** The next packet begins D anew, as after a change of codec. */
   breakJitter(stream: number): void {
-    this.#times[stream * TIMES_STRIDE + JITTER_ARRIVAL] = NaN
+    const { ints, floats } = this.#states
+    const row = stream * ROW_INTS
+    floats[floatsOf(row) + AUDIO_ARRIVAL] = NaN
+    forgetPacketTime(ints, row)
   }
 
-  /** Arrival of the newest packet. */
+  /**
+   * Whether there is a reason for silence: hold, BYE, a codec that pauses, as signalling has it. A silence during which there was one at
+   * any time is excused in whole.
+   */
+  excuse(stream: number, isExcused: boolean, nowUs: number): void {
+    excuse(this.#states.ints, this.#states.floats, stream * ROW_INTS, isExcused, nowUs)
+  }
+
+  /** Arrival of the newest packet; NaN before the first. */
   lastArrivalUs(stream: number): number {
-    return this.#times[stream * TIMES_STRIDE + LAST_ARRIVAL] ?? NaN
+    return this.#float(stream, LAST_ARRIVAL)
+  }
+
+  /** Arrival of the first packet of the interval; NaN when nothing came in it. */
+  firstArrivalUs(stream: number): number {
+    return this.#float(stream, INTERVAL_FIRST)
+  }
+
+  /** Whether the sender goes on when nobody speaks: its packets came evenly, without a pause or comfort noise. */
+  isConstantRate(stream: number): boolean {
+    return isSteady(this.#states.ints, stream * ROW_INTS)
+  }
+
+  /** How long a constant-rate stream has been silent without an excuse; 0 while it is not, or for less than SILENT_US. */
+  stalledUs(stream: number, nowUs: number): number {
+    return stalledUs(this.#states.ints, this.#states.floats, stream * ROW_INTS, nowUs)
+  }
+
+  /** Length of the newest silence of that kind that is over; 0 when there was none since the stream began. */
+  endedStallUs(stream: number): number {
+    return this.#float(stream, ENDED_STALL)
   }
 
   /** First and highest extended sequence number since the last restart. */
   base(stream: number): number {
-    return this.#count(stream, BASE)
+    return this.#states.ints[stream * ROW_INTS + BASE] ?? 0
   }
 
   highest(stream: number): number {
-    return this.#count(stream, HIGHEST)
+    return this.#states.ints[stream * ROW_INTS + HIGHEST] ?? 0
   }
 
-  /** Writes the cumulative counters into `totals`. */
-  read(stream: number, totals: Totals): void {
-    const begun = this.#times[stream * TIMES_STRIDE + LAST_ARRIVAL] ?? NaN
-    const current = Number.isNaN(begun) ? 0 : this.highest(stream) - this.base(stream) + 1
-    totals.expected = (this.#count(stream, EARLIER_EXPECTED) + current) | 0
-    totals.received = this.#count(stream, RECEIVED)
-    totals.unique = this.#count(stream, UNIQUE)
-    totals.duplicates = this.#count(stream, DUPLICATES)
-    totals.reordered = this.#count(stream, REORDERED)
-    totals.beforeBase = this.#count(stream, BEFORE_BASE)
-    totals.rejected = this.#count(stream, REJECTED)
-    totals.restarts = this.#count(stream, RESTARTS)
-  }
-
-  interval(stream: number): IntervalTimes {
-    const row = stream * TIMES_STRIDE
-    const time = (word: number) => this.#times[row + word] ?? NaN
-    const first = time(INTERVAL_FIRST)
-    const jitterMaxUs = time(JITTER_MAX)
-    const deltaMaxUs = time(DELTA_MAX)
-    return {
-      activeUs: Number.isNaN(first) ? undefined : Math.max(0, time(LAST_ARRIVAL) - first),
-      deltaMaxUs: deltaMaxUs < 0 ? undefined : deltaMaxUs,
-      jitterUs: jitterMaxUs < 0 ? undefined : time(JITTER),
-      jitterMaxUs: jitterMaxUs < 0 ? undefined : jitterMaxUs,
-      octets: time(OCTETS),
-    }
+  /** What came since startInterval(), which is to follow. `ended`: nothing more will come, so that all is settled. */
+  measures(stream: number, endUs: number, ended: boolean): Measures {
+    const { ints, floats } = this.#states
+    const row = stream * ROW_INTS
+    const hasPassed = (word: number) => endUs - (floats[floatsOf(row) + word] ?? NaN) >= TICK_US
+    if (hasPassed(TICK_BEGAN)) settle(ints, row, (ints[row + TICK_HIGHEST] ?? 0) + 1)
+    if (ended || hasPassed(LAST_ARRIVAL)) settleAll(ints, row)
+    return readMeasures(this.#states, row, endUs, ended)
   }
 
   startInterval(stream: number): void {
-    const row = stream * TIMES_STRIDE
-    this.#times[row + JITTER_MAX] = -1
-    this.#times[row + DELTA_MAX] = -1
-    this.#times[row + INTERVAL_FIRST] = NaN
-    this.#times[row + OCTETS] = 0
+    startMeasures(this.#states, stream * ROW_INTS)
   }
 
-  #arrive(row: number, arrivalUs: number, octets: number): void {
-    const times = this.#times
-    const delta = arrivalUs - (times[row + LAST_ARRIVAL] ?? NaN)
-    if (delta > (times[row + DELTA_MAX] ?? 0)) times[row + DELTA_MAX] = delta
-    if (Number.isNaN(times[row + INTERVAL_FIRST] ?? NaN)) times[row + INTERVAL_FIRST] = arrivalUs
-    times[row + LAST_ARRIVAL] = arrivalUs
-    times[row + OCTETS] = (times[row + OCTETS] ?? 0) + octets
-  }
-
-  /** The table of RFC 3550 A.1. False when the packet is rejected. */
-  #place(stream: number, sequenceNumber: number): boolean {
-    const counts = this.#counts
-    const row = stream * COUNTS_STRIDE
-    const highest = counts[row + HIGHEST] ?? 0
-    const distance = sequenceDistance(sequenceNumber, highest & SEQUENCE_MASK)
-    const where = standing(distance)
-    if (where === AHEAD) this.#advance(row, highest, distance)
-    else if (where === BEHIND) this.#lookBack(row, highest, behindBy(distance))
-    else if (sequenceNumber === counts[row + BAD]) this.#restart(stream, sequenceNumber)
-    else {
-      counts[row + BAD] = (sequenceNumber + 1) & SEQUENCE_MASK
-      increment(counts, row + REJECTED)
-      return false
+  #tick(row: number, arrivalUs: number, sinceUs: number, silentUs: number): void {
+    const { ints, floats } = this.#states
+    if (sinceUs >= TICK_US) {
+      settle(ints, row, (ints[row + TICK_HIGHEST] ?? 0) + 1)
+      if (silentUs >= TICK_US) settleAll(ints, row)
+      takeMinimum(ints, floats, row)
+      moveAnchor(floats, row, sinceUs, this.#buffers)
     }
-    increment(counts, row + RECEIVED)
-    return true
+    floats[floatsOf(row) + TICK_BEGAN] = arrivalUs
+    ints[row + TICK_HIGHEST] = ints[row + HIGHEST] ?? 0
   }
 
-  #advance(row: number, highest: number, distance: number): void {
-    const counts = this.#counts
-    if (distance > 1) forget(counts, row, highest, distance)
-    const newest = (highest + distance) | 0
-    const word = windowWord(row, newest)
-    const bit = 1 << newest
-    const seen = counts[word] ?? 0
-    if (distance === 0 && (seen & bit) !== 0) {
-      increment(counts, row + DUPLICATES)
-      return
-    }
-    counts[word] = seen | bit
-    counts[row + HIGHEST] = newest
-    increment(counts, row + UNIQUE)
-  }
-
-  #lookBack(row: number, highest: number, behind: number): void {
-    const counts = this.#counts
-    const number = (highest - behind) | 0
-    const word = windowWord(row, number)
-    const bit = 1 << number
-    const seen = counts[word] ?? 0
-    if ((seen & bit) !== 0) {
-      increment(counts, row + DUPLICATES)
-      return
-    }
-    counts[word] = seen | bit
-    increment(counts, row + REORDERED)
-    if (((number - (counts[row + BASE] ?? 0)) | 0) < 0) increment(counts, row + BEFORE_BASE)
-    else increment(counts, row + UNIQUE)
-  }
-
-  /** Two packets in sequence far from the rest: the sender began anew (RFC 3550 A.1). What was counted stays counted. */
-  #restart(stream: number, sequenceNumber: number): void {
-    const counts = this.#counts
-    const row = stream * COUNTS_STRIDE
-    const expected = (counts[row + HIGHEST] ?? 0) - (counts[row + BASE] ?? 0) + 1
-    counts[row + EARLIER_EXPECTED] = (counts[row + EARLIER_EXPECTED] ?? 0) + expected
-    counts[row + BASE] = sequenceNumber
-    counts[row + HIGHEST] = sequenceNumber
-    counts[row + BAD] = NEVER
-    counts.fill(0, row + WINDOW, row + WINDOW + WINDOW_WORDS)
-    counts[windowWord(row, sequenceNumber)] = 1 << sequenceNumber
-    increment(counts, row + UNIQUE)
-    increment(counts, row + RESTARTS)
-    // Otherwise one D of minutes would poison the jitter for the rest of the call.
-    this.#times[stream * TIMES_STRIDE + JITTER_ARRIVAL] = NaN
-  }
-
-  #measureJitter(stream: number, timestamp: number, arrivalUs: number, usPerTick: number): void {
-    const times = this.#times
-    const row = stream * TIMES_STRIDE
-    if (usPerTick === 0) {
-      times[row + JITTER_ARRIVAL] = NaN
-      return
-    }
-    const counts = this.#counts
-    const timestampAt = stream * COUNTS_STRIDE + JITTER_TIMESTAMP
-    const earlierUs = times[row + JITTER_ARRIVAL] ?? NaN
-    if (!Number.isNaN(earlierUs)) {
-      const earlier = counts[timestampAt] ?? 0
-      const difference = transitDifference(arrivalUs, timestamp, earlierUs, earlier, usPerTick)
-      const jitter = smoothedJitter(times[row + JITTER] ?? 0, difference)
-      times[row + JITTER] = jitter
-      if (jitter > (times[row + JITTER_MAX] ?? 0)) times[row + JITTER_MAX] = jitter
-    }
-    times[row + JITTER_ARRIVAL] = arrivalUs
-    counts[timestampAt] = timestamp
-  }
-
-  #count(stream: number, word: number): number {
-    return this.#counts[stream * COUNTS_STRIDE + word] ?? 0
+  #float(stream: number, word: number): number {
+    return this.#states.floats[floatsOf(stream * ROW_INTS) + word] ?? NaN
   }
 }
 
-function increment(counts: Int32Array, at: number): void {
-  counts[at] = (counts[at] ?? 0) + 1
-}
-
-/** Which word of the row holds the bit of an extended sequence number; the bit is its lowest five bits. */
-function windowWord(row: number, extended: number): number {
-  return row + WINDOW + ((extended >>> WORD_SHIFT) & (WINDOW_WORDS - 1))
-}
-
-/** The places of the numbers skipped are taken over from numbers a window older. */
-function forget(counts: Int32Array, row: number, highest: number, distance: number): void {
-  if (distance > WINDOW_BITS) {
-    counts.fill(0, row + WINDOW, row + WINDOW + WINDOW_WORDS)
-    return
-  }
-  for (let skipped = 1; skipped < distance; skipped++) {
-    const word = windowWord(row, highest + skipped)
-    counts[word] = (counts[word] ?? 0) & ~(1 << (highest + skipped))
-  }
+/** `silentUs` is the time since the last arrival; negative where captured packets are not in order, or a clock was set back. */
+function arrive(
+  ints: Int32Array,
+  floats: Float64Array,
+  row: number,
+  arrivalUs: number,
+  silentUs: number,
+  octets: number,
+): void {
+  const at = floatsOf(row)
+  floats[at + OCTETS] = (floats[at + OCTETS] ?? 0) + octets
+  if (silentUs >= 0) takeDelta(ints, floats, row, silentUs)
+  // A little out of order is not earlier than the newest.
+  if (!(silentUs < 0 && silentUs > -SILENT_US)) floats[at + LAST_ARRIVAL] = arrivalUs
+  if (Number.isNaN(floats[at + INTERVAL_FIRST] ?? NaN)) floats[at + INTERVAL_FIRST] = arrivalUs
 }

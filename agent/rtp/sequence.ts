@@ -6,7 +6,7 @@
 const SEQUENCE_MASK = 0xffff
 const SEQUENCE_NUMBERS = 65_536
 /** A jump ahead of this many or more is a restart: one minute at 50 packets/s. */
-const MAX_DROPOUT = 3000
+export const MAX_DROPOUT = 3000
 /** A packet this many or more behind the highest is not late but of another run of numbers: 2 s at 50 packets/s. */
 export const MAX_MISORDER = 100
 /** Packets in sequence that make a source valid. */

@@ -3,8 +3,8 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Capture } from '../../agent/capture/capture.ts'
-import { FileCapture } from '../../agent/capture/file-capture.ts'
+import { Capture } from '../../agent/media/capture.ts'
+import { FileCapture } from '../../agent/media/file-capture.ts'
 import { pcapHeader, pcapRecord, rtp, udpFrame } from '../support/pcap-writer.ts'
 
 /** The file of the issue: 2.4 million packets of 214 octets, 540 MB. KIESTOON_BENCH_PACKETS makes it smaller. */
@@ -42,7 +42,7 @@ export async function bench(): Promise<void> {
     )
     const before = process.memoryUsage().heapUsed
     const direct = await timed(async () => {
-      readHere(path)
+      await readHere(path)
     })
     const grown = process.memoryUsage().heapUsed - before
     console.log(
@@ -77,9 +77,10 @@ async function inThread(path: string): Promise<void> {
   if (interval?.streams.length !== STREAMS) throw new Error('not all streams were found')
 }
 
-function readHere(path: string): void {
+async function readHere(path: string): Promise<void> {
   const capture = new FileCapture({ path, intervalMs: undefined }, { ...MONITOR, seed: 1 })
-  if (capture.take()[0]?.streams.length !== STREAMS) throw new Error('not all streams were found')
+  const [interval] = await capture.take()
+  if (interval?.streams.length !== STREAMS) throw new Error('not all streams were found')
 }
 
 /** Calls side by side, each with a packet every 20 ms; every 97th packet is lost. */

@@ -1,0 +1,300 @@
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs'
+import { copyFile, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { tcpdumpArguments } from '../../agent/capture/tcpdump.ts'
+import type { CaptureInterval } from '../../agent/media/capture-interval.ts'
+import { Capture } from '../../agent/media/capture.ts'
+import { listen } from '../support/listen.ts'
+import { pcapHeader, pcapRecord, rtp, udpFrame } from '../support/pcap-writer.ts'
+
+/** Packets per second, 0 for as many as tcpreplay can; how long; and how many tcpreplays share the work. */
+const RATE = Number(process.env['KIESTOON_BENCH_RATE'] ?? 1_000_000)
+const SECONDS = Number(process.env['KIESTOON_BENCH_SECONDS'] ?? 60)
+const SENDERS = Number(process.env['KIESTOON_BENCH_SENDERS'] ?? 1)
+const CALLS = Number(process.env['KIESTOON_BENCH_CALLS'] ?? 10_000)
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const NEAR = `kb${process.pid}`
+const BUFFER_KIB = 65_536
+const SMALL_CALLS = 100
+const SMALL_SECONDS = 30
+const SETTLE_MS = 5000
+const PACKETS_PER_S = 50
+const TICKS = 160
+/** Packets of a stream in the file, which is played again and again. */
+const LENGTH = 150
+/** Half-way, and from the end to the beginning, numbers jump so far that counting begins anew, as after a re-INVITE. */
+const JUMP = 20_000
+const RECORD_OCTETS = 16
+const SEQUENCE_AT = RECORD_OCTETS + 14 + 20 + 8 + 2
+const TIMESTAMP_AT = SEQUENCE_AT + 2
+/** USER_HZ, which proc(5) counts CPU time in on every Linux there is. */
+const TICKS_PER_S = 100
+const US_PER_S = 1_000_000
+const MIB = 1024 * 1024
+const FILTER = { ports: { from: 1024, to: 65_535 }, networks: [], from: [], to: [] }
+const TAP = {
+  interface: NEAR,
+  filter: FILTER,
+  sipPorts: [{ from: 5060, to: 5061 }],
+  bufferKib: BUFFER_KIB,
+}
+
+/** A live tap on a veth that tcpreplay sends RTP through: by tcpdump and a reader that does nothing, by us, and by the agent on 100 calls. */
+export async function bench(): Promise<void> {
+  if (process.getuid?.() !== 0) throw new Error('run as root: this makes a network namespace')
+  const folder = await mkdtemp(
+    join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kiestoon-bench-'),
+  )
+  const ip = (...list: string[]) => execFileSync('ip', list)
+  ip('netns', 'add', NEAR)
+  try {
+    ip('link', 'add', NEAR, 'type', 'veth', 'peer', 'name', 'far', 'netns', NEAR)
+    ip('link', 'set', NEAR, 'up')
+    ip('-n', NEAR, 'link', 'set', 'far', 'up')
+    const file = join(folder, 'calls.pcap')
+    const packets = writeCalls(file, CALLS)
+    const loops = Math.max(1, Math.round((SECONDS * (RATE || US_PER_S)) / packets / SENDERS))
+    const want = RATE === 0 ? 'as fast as it goes' : `${RATE} packets/s`
+    console.log(`${CALLS} two-way calls of G.711, ${want}, ${SENDERS} sender(s), 2 cores for all`)
+    await bareReader(file, loops)
+    await ours(file, loops)
+    await rm(file)
+    await smallAgent(folder)
+  } finally {
+    ip('netns', 'delete', NEAR)
+    await rm(folder, { recursive: true })
+  }
+}
+
+async function bareReader(file: string, loops: number): Promise<void> {
+  const list = tcpdumpArguments(TAP, 'media', { mayHaveVlans: true, canFlush: true })
+  const tcpdump = spawn('tcpdump', list, { stdio: ['ignore', 'pipe', 'pipe'] })
+  let octets = 0
+  let words = ''
+  tcpdump.stdout.on('data', (piece: Uint8Array) => {
+    octets += piece.length
+  })
+  tcpdump.stderr.setEncoding('utf8').on('data', (text: string) => {
+    words += text
+  })
+  await once(tcpdump.stderr, 'data')
+  const before = process.cpuUsage()
+  const sent = await play(file, loops)
+  await delay(SETTLE_MS)
+  const own = process.cpuUsage(before)
+  const taps = await cpuSeconds([tcpdump.pid ?? 0])
+  tcpdump.kill('SIGTERM')
+  await once(tcpdump, 'close')
+  const count = (what: string) => Number(new RegExp(`(\\d+) packets? ${what}`).exec(words)?.[1])
+  report('a reader that does nothing', {
+    sent,
+    captured: count('captured'),
+    dropped: count('dropped by kernel'),
+    note: `${(octets / MIB).toFixed(0)} MiB read, CPU of tcpdump ${cores(taps, sent.seconds)}, of the reader ${cores((own.user + own.system) / US_PER_S, sent.seconds)}`,
+  })
+}
+
+async function ours(file: string, loops: number): Promise<void> {
+  const monitor = { filter: FILTER, maxStreams: 50_000, probation: 3, sipPorts: TAP.sipPorts }
+  const capture = await Capture.start(
+    { source: { live: TAP }, monitor },
+    AbortSignal.timeout(15_000),
+  )
+  const intervals: CaptureInterval[] = []
+  const take = async () => {
+    intervals.push(...(await capture.take(Date.now() * 1000)))
+  }
+  const before = process.cpuUsage()
+  const timer = setInterval(() => void take(), 10_000)
+  const sent = await play(file, loops)
+  clearInterval(timer)
+  const own = process.cpuUsage(before)
+  const taps = await cpuSeconds(children('tcpdump'))
+  await delay(SETTLE_MS)
+  await take()
+  await capture.close()
+  const rows = intervals.flatMap(({ streams }) => streams)
+  const sum = (value: (row: (typeof rows)[number]) => number) =>
+    rows.reduce((all, row) => all + value(row), 0)
+  const dropped = intervals.reduce((all, one) => all + (one.sensorDrops ?? 0), 0)
+  report('everything computed', {
+    sent,
+    captured: intervals.at(-1)?.frames ?? 0,
+    dropped,
+    note: `CPU of both tcpdumps ${cores(taps, sent.seconds)}, of this process ${cores((own.user + own.system) / US_PER_S, sent.seconds)}, highest RSS ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MiB`,
+  })
+  const streams = new Set(rows.map(({ srcIp, ssrc }) => `${srcIp} ${ssrc}`)).size
+  console.log(
+    `  ${streams} streams, received ${sum(({ received }) => received)}, lost ${sum(({ lostUnique }) => lostUnique)}, ` +
+      `rejected ${sum(({ rejected }) => rejected)} at ${sum(({ restarts }) => restarts)} restarts; ` +
+      `faults: ${intervals.flatMap(({ fault }) => fault ?? []).join('; ') || 'none'}`,
+  )
+}
+
+/** The agent as it is shipped, compiled, with a collector that takes everything. */
+async function smallAgent(folder: string): Promise<void> {
+  const file = join(folder, 'small.pcap')
+  const packets = writeCalls(file, SMALL_CALLS)
+  const rate = SMALL_CALLS * 2 * PACKETS_PER_S
+  const collector = createServer((request, response) => {
+    request.resume().once('end', () => response.writeHead(204).end())
+  })
+  const port = await listen(collector)
+  const config = join(folder, 'agent.yaml')
+  await writeFile(
+    config,
+    `agent: bench
+site: bench
+collectors: [{ url: 'http://127.0.0.1:${port}', token: bench }]
+probes:
+  - { probe: rtp-capture, interface: ${NEAR} }
+`,
+  )
+  const main = await build(folder)
+  const agent = spawn(process.execPath, [main, 'run', '--config', config], {
+    stdio: 'ignore',
+    cwd: folder,
+  })
+  const exited = once(agent, 'exit')
+  try {
+    await delay(SETTLE_MS)
+    const before = await cpuSeconds([agent.pid ?? 0])
+    const taps = children('tcpdump', agent.pid)
+    const tapsBefore = await cpuSeconds(taps)
+    const sent = await play(file, Math.round((SMALL_SECONDS * rate) / packets), rate, 1)
+    const own = (await cpuSeconds([agent.pid ?? 0])) - before
+    const theirs = (await cpuSeconds(taps)) - tapsBefore
+    const status = await readFile(`/proc/${agent.pid ?? 0}/status`, 'utf8')
+    const rss = (key: string) =>
+      (Number(new RegExp(`${key}:\\s+(\\d+) kB`).exec(status)?.[1]) / 1024).toFixed(0)
+    console.log(
+      `${SMALL_CALLS} calls: agent ${cores(own, sent.seconds)} (at most 5 %), its tcpdumps ${cores(theirs, sent.seconds)}, ` +
+        `RSS ${rss('VmRSS')} MiB, highest ${rss('VmHWM')} MiB (at most 100 MB)`,
+    )
+  } finally {
+    agent.kill('SIGTERM')
+    await exited
+    collector.closeAllConnections()
+    collector.close()
+  }
+}
+
+async function build(folder: string): Promise<string> {
+  const out = join(folder, 'dist')
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc')
+  const project = join(ROOT, 'tsconfig.build.json')
+  spawnSync(process.execPath, [tsc, '-p', project, '--outDir', out, '--noEmitOnError', 'false'])
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+  await copyFile(join(ROOT, 'package.json'), join(folder, 'package.json'))
+  return join(out, 'agent/main.js')
+}
+
+interface Sent {
+  readonly packets: number
+  readonly seconds: number
+}
+
+async function play(file: string, loops: number, rate = RATE, senders = SENDERS): Promise<Sent> {
+  const pace = rate === 0 ? '--topspeed' : `--pps=${Math.round(rate / senders)}`
+  const list = ['netns', 'exec', NEAR, 'tcpreplay', '-q', '-K', '--no-flow-stats', pace]
+  const start = async (): Promise<Sent> => {
+    const child = spawn('ip', [...list, `--loop=${loops}`, '-i', 'far', file], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const words = await text(child)
+    const packets = Number(/Successful packets:\s+(\d+)/.exec(words)?.[1])
+    const seconds = Number(/sent in ([\d.]+) seconds/.exec(words)?.[1])
+    return { packets, seconds }
+  }
+  const sent = await Promise.all(Array.from({ length: senders }, start))
+  return {
+    packets: sent.reduce((sum, { packets }) => sum + packets, 0),
+    seconds: Math.max(...sent.map(({ seconds }) => seconds)),
+  }
+}
+
+async function text(child: ChildProcess): Promise<string> {
+  let words = ''
+  child.stdout?.setEncoding('utf8').on('data', (piece: string) => {
+    words += piece
+  })
+  await once(child, 'close')
+  return words
+}
+
+function report(
+  name: string,
+  {
+    sent,
+    captured,
+    dropped,
+    note,
+  }: { sent: Sent; captured: number; dropped: number; note: string },
+): void {
+  const rate = Math.round(sent.packets / sent.seconds)
+  console.log(
+    `${name}: ${sent.packets} packets sent in ${sent.seconds.toFixed(1)} s (${rate}/s), ${captured} captured, ` +
+      `${dropped} dropped by the tap, ${sent.packets - captured - dropped} lost otherwise`,
+  )
+  console.log(`  ${note}`)
+}
+
+/** Both ways of so many calls, a packet of each every 20 ms; returns how many packets there are. */
+function writeCalls(path: string, calls: number): number {
+  const streams = 2 * calls
+  const octet = (number: number, shift: number) => (number >> shift) & 0xff
+  const records = Array.from({ length: streams }, (_, stream) => {
+    const call = stream >> 1
+    const ends = [10, 20].map(
+      (net) => `${net}.${octet(call, 16)}.${octet(call, 8)}.${octet(call, 0)}`,
+    )
+    const [from = '', to = ''] = stream % 2 === 0 ? ends : ends.reverse()
+    const packet = {
+      timeUs: 0,
+      sequenceNumber: 0,
+      timestamp: 0,
+      payloadType: 8,
+      ssrc: (stream + 1) * 7919,
+    }
+    return pcapRecord({ timeUs: 0, frame: udpFrame(rtp(packet), { from, to }) })
+  })
+  const octets = Buffer.concat(records)
+  const size = octets.length / streams
+  const file = openSync(path, 'w')
+  writeSync(file, pcapHeader())
+  for (let tick = 0; tick < LENGTH; tick++) {
+    const number = tick < LENGTH / 2 ? tick : tick + JUMP
+    for (let at = 0; at < octets.length; at += size) {
+      octets.writeUInt16BE(number, at + SEQUENCE_AT)
+      octets.writeUInt32BE(tick * TICKS, at + TIMESTAMP_AT)
+    }
+    for (let written = 0; written < octets.length;) written += writeSync(file, octets, written)
+  }
+  closeSync(file)
+  return streams * LENGTH
+}
+
+function children(name: string, parent = process.pid): readonly number[] {
+  const { stdout } = spawnSync('pgrep', ['-P', String(parent), '-x', name], { encoding: 'utf8' })
+  return stdout.split('\n').flatMap((line) => (line === '' ? [] : Number(line)))
+}
+
+/** Behind the name in parentheses: utime and stime are fields 14 and 15 of proc(5). */
+async function cpuSeconds(processes: readonly number[]): Promise<number> {
+  const stats = await Promise.all(processes.map((pid) => readFile(`/proc/${pid}/stat`, 'utf8')))
+  return stats.reduce((sum, stat) => {
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return sum + (Number(fields[11]) + Number(fields[12])) / TICKS_PER_S
+  }, 0)
+}
+
+function cores(seconds: number, of: number): string {
+  return `${((seconds / of) * 100).toFixed(1)} % of a core`
+}

@@ -1,0 +1,62 @@
+import { spawnSync } from 'node:child_process'
+
+/** What tshark says of one stream. */
+export interface TsharkStream {
+  readonly src: string
+  readonly srcPort: number
+  readonly dst: string
+  readonly dstPort: number
+  readonly ssrc: string
+  readonly packets: number
+  readonly lost: number
+  readonly meanJitterMs: number
+  readonly maxJitterMs: number
+}
+
+const ROW =
+  /^\s*[\d.]+\s+[\d.]+\s+(\S+)\s+(\d+)\s+(\S+)\s+(\d+)\s+(0x[0-9A-F]{8})\s+(.*?)\s+(\d+)\s+(-?\d+) \([^)]*\)\s+([\d.-]+)\s+([\d.-]+)\s+([\d.-]+)\s+([\d.-]+)\s+([\d.-]+)\s+([\d.-]+)/
+
+export function hasTshark(): boolean {
+  return spawnSync('tshark', ['--version']).status === 0
+}
+
+/** `tshark -z rtp,streams`. */
+export function tsharkStreams(file: string): readonly TsharkStream[] {
+  return tshark(file, ['-q', '-z', 'rtp,streams'])
+    .split('\n')
+    .flatMap((line) => {
+      const match = ROW.exec(line)
+      if (match === null) return []
+      const [, src = '', srcPort, dst = '', dstPort, ssrc = '', , packets, lost] = match
+      return [
+        {
+          src,
+          srcPort: Number(srcPort),
+          dst,
+          dstPort: Number(dstPort),
+          ssrc: ssrc.toLowerCase(),
+          packets: Number(packets),
+          lost: Number(lost),
+          meanJitterMs: Number(match[13]),
+          maxJitterMs: Number(match[14]),
+        },
+      ]
+    })
+}
+
+/** The values of fields in all frames a display filter lets through, a frame with several values counting several times. */
+export function tsharkValues(file: string, filter: string, field: string): readonly string[] {
+  return tshark(file, ['-Y', filter, '-T', 'fields', '-E', 'occurrence=a', '-e', field])
+    .split('\n')
+    .flatMap((line) => line.split(','))
+    .filter((value) => value !== '')
+}
+
+function tshark(file: string, args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync('tshark', ['-n', '-r', file, ...args], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  })
+  if (status !== 0) throw new Error(`tshark ${args.join(' ')}: ${stderr}`)
+  return stdout
+}
