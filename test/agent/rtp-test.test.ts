@@ -140,8 +140,9 @@ test('a stalled main thread is not measured as jitter or loss', async (t) => {
   const { forward, return: back } = await measure(tester)
   t.comment(`jitter ${String(forward['jitter_max_ms'])} ms, ${String(back['jitter_max_ms'])} ms`)
   t.equal(forward['lost_unique'], 0)
-  t.ok(Number(forward['jitter_ms']) < 5)
-  t.ok(Number(back['jitter_ms']) < 5)
+  // What the thread itself was late by is measured and said: on a busy machine that is all there may be.
+  for (const { jitter_ms: jitterMs, loop_delay_ms: loopDelayMs } of [forward, back])
+    t.ok(Number(jitterMs) < Math.max(1, Number(loopDelayMs)), `${String(jitterMs)} ms of jitter`)
 })
 
 test('an outage is seen as no answer, and what it cost is known when it is over', async (t) => {

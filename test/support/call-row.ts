@@ -6,6 +6,12 @@ import { fileURLToPath } from 'node:url'
 
 const DROPS = /counter packets (\d+) bytes/
 const RTP_PORTS = '10000-10020'
+const FIRST_RTP_PORT = 10_000
+/** A phone takes a pair; the rest of its range is for the ones that are taken. */
+const RTP_PORTS_OF_A_PHONE = 20
+const FIRST_SIP_PORT = 5060
+/** It takes the next one as well, for TLS. */
+const SIP_PORTS_OF_A_PHONE = 2
 const STOP_MS = 4000
 
 type Space = 'caller' | 'router' | 'callee'
@@ -40,7 +46,7 @@ export class CallRow {
   readonly #folder: string
   readonly #spaces: Readonly<Record<Space, string>>
   readonly #children = new Set<ChildProcess>()
-  #caller: ChildProcess | undefined
+  readonly #callers: ChildProcess[] = []
 
   constructor(index: number, folder: string) {
     this.index = index
@@ -127,24 +133,34 @@ export class CallRow {
     await mkdir(this.#folder, { recursive: true })
   }
 
-  /** Two real SIP user agents set up a G.711 call and hold it; resolves when both sides say it is established. */
-  async call(): Promise<void> {
-    const callee = await this.#phone('callee', this.calleeAddress, 'answermode=auto', [])
+  /**
+   * Two real SIP user agents set up a G.711 call and hold it; resolves when both sides say it is established.
+   * @param line a number for each call of the row
+   */
+  async call(line = 0): Promise<void> {
+    const callee = await this.#phone('callee', line, 'answermode=auto', [])
     await saying(callee, 'baresip is ready')
-    this.#caller = await this.#phone('caller', this.callerAddress, 'answermode=manual', [
+    const peer = `${this.calleeAddress}:${sipPort(line)}`
+    const caller = await this.#phone('caller', line, 'answermode=manual', [
       '-e',
-      `/dial sip:phone@${this.calleeAddress}`,
+      `/dial sip:phone@${peer}`,
     ])
-    await Promise.all([
-      saying(callee, 'Call established'),
-      saying(this.#caller, 'Call established'),
-    ])
+    this.#callers.push(caller)
+    await Promise.all([saying(callee, 'Call established'), saying(caller, 'Call established')])
   }
 
-  /** The caller hangs up. */
+  /** Takes the wire between the router and the callee away, and puts it back. */
+  cut(): void {
+    ip('-n', this.#spaces.router, 'link', 'set', 'callee', 'down')
+  }
+
+  mend(): void {
+    ip('-n', this.#spaces.router, 'link', 'set', 'callee', 'up')
+  }
+
+  /** All callers hang up. */
   async hangUp(): Promise<void> {
-    const caller = this.#caller
-    if (caller) await end(caller)
+    await Promise.all(this.#callers.splice(0).map(end))
   }
 
   /** RTP from caller to callee is dropped when this nftables expression matches, such as `numgen random mod 1000 < 80`. */
@@ -199,17 +215,18 @@ export class CallRow {
 
   async #phone(
     side: 'caller' | 'callee',
-    address: string,
+    line: number,
     mode: string,
     args: readonly string[],
   ): Promise<ChildProcess> {
-    const folder = join(this.#folder, side)
+    const address = side === 'caller' ? this.callerAddress : this.calleeAddress
+    const folder = join(this.#folder, `${side}-${line}`)
     await mkdir(folder, { recursive: true })
-    await writeFile(join(folder, 'config'), BARESIP)
+    await writeFile(join(folder, 'config'), baresipConfig(line))
     await writeFile(join(folder, 'contacts'), '')
     await writeFile(
       join(folder, 'accounts'),
-      `<sip:phone@${address}>;regint=0;${mode};audio_codecs=PCMA/8000/1\n`,
+      `<sip:phone@${address}:${sipPort(line)}>;regint=0;${mode};audio_codecs=PCMA/8000/1\n`,
     )
     return this.#run(side, ['baresip', '-4', '-f', folder, ...args])
   }
@@ -242,9 +259,15 @@ export class CallRow {
   }
 }
 
+function sipPort(line: number): number {
+  return FIRST_SIP_PORT + line * SIP_PORTS_OF_A_PHONE
+}
+
 /** Baresip with a tone for a microphone, no loudspeaker, and nothing else. */
-const BARESIP = `poll_method epoll
-sip_listen 0.0.0.0:5060
+function baresipConfig(line: number): string {
+  const rtpPort = FIRST_RTP_PORT + line * RTP_PORTS_OF_A_PHONE
+  return `poll_method epoll
+sip_listen 0.0.0.0:${sipPort(line)}
 audio_player aufile,/dev/null
 audio_source ausine,440
 audio_alert aufile,/dev/null
@@ -252,7 +275,7 @@ ausrc_srate 48000
 auplay_srate 48000
 ausrc_channels 2
 auplay_channels 2
-rtp_ports 10000-10020
+rtp_ports ${rtpPort}-${rtpPort + RTP_PORTS_OF_A_PHONE}
 module_path /usr/lib/baresip/modules
 module g711.so
 module ausine.so
@@ -260,6 +283,7 @@ module aufile.so
 module_app account.so
 module_app menu.so
 `
+}
 
 function ip(...args: readonly string[]): void {
   const { status, stderr } = spawnSync('ip', args, { encoding: 'utf8' })

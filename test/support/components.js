@@ -14,6 +14,10 @@ export const COMPONENTS = /** @type {const} */ ([
   ['upsd', 'nut-server'],
   ['baresip', 'baresip-core'],
   ['chromium', 'chromium'],
+  ['tcpreplay', 'tcpreplay'],
+  ['sipp', 'sip-tester'],
+  ['editcap', 'wireshark-common'],
+  ['rtpengine', 'rtpengine-daemon'],
 ])
 
 /** Debian asks this program before it starts a service that was just installed; 101 means no. */
