@@ -5,6 +5,8 @@ export const PROBES: Readonly<Record<string, () => Promise<ProbeKind>>> = {
   'rtp-capture': async () => (await import('./rtp-capture.ts')).rtpCapture,
   'rtp-test': async () => (await import('./rtp-test.ts')).rtpTest,
   'rtp-reflect': async () => (await import('./rtp-reflect.ts')).rtpReflect,
+  'sip-register': async () => (await import('./sip-register.ts')).sipRegister,
+  'sip-options': async () => (await import('./sip-options.ts')).sipOptions,
   ping: async () => (await import('./ping.ts')).ping,
   host: async () => (await import('./host.ts')).host,
   'ups-nut': async () => (await import('./ups-nut.ts')).upsNut,

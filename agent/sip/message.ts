@@ -149,6 +149,15 @@ export class SipMessage {
     return this.isRequest ? this.#startLine.restText(this.bytes) : ''
   }
 
+  /** Where the Request-URI lies. */
+  get requestUriAt(): number {
+    return this.#startLine.restAt
+  }
+
+  get requestUriEnd(): number {
+    return this.#startLine.restEnd
+  }
+
   get reasonPhrase(): string {
     return this.isRequest ? '' : this.#startLine.restText(this.bytes)
   }
@@ -185,6 +194,14 @@ export class SipMessage {
   /** The first row of the header with this number, -1 when there is none. */
   rowOf(number: number): number {
     return this.#first[number] ?? OTHER
+  }
+
+  /** The row of the same header behind this one, -1 when there is none. */
+  rowAfter(row: number): number {
+    const number = this.#numbers[row]
+    for (let next = row + 1; next < this.headerCount; next++)
+      if (this.#numbers[next] === number) return next
+    return -1
   }
 
   /** As written: the name may be compact, and in any case. */

@@ -21,10 +21,11 @@ export class StartLine {
   statusCode = 0
   /** By its number in METHODS; OTHER for one we do not know, and of a response. */
   method = OTHER
+  /** Where the Request-URI of a request lies, or the reason phrase of a response. */
+  restAt = 0
+  restEnd = 0
   #methodAt = 0
   #methodEnd = 0
-  #restAt = 0
-  #restEnd = 0
 
   /** Reads the line between `at` and `end`, blanks at its end taken off. */
   read(bytes: Uint8Array, at: number, end: number): number {
@@ -44,8 +45,8 @@ export class StartLine {
     this.method = methodAt(bytes, at, methodEnd)
     this.#methodAt = at
     this.#methodEnd = methodEnd
-    this.#restAt = uriAt
-    this.#restEnd = trimmedEnd(bytes, uriAt, versionAt)
+    this.restAt = uriAt
+    this.restEnd = trimmedEnd(bytes, uriAt, versionAt)
     return IS_SIP
   }
 
@@ -56,7 +57,7 @@ export class StartLine {
 
   /** The Request-URI of a request, the reason phrase of a response. */
   restText(bytes: Uint8Array): string {
-    return textOf(bytes, this.#restAt, this.#restEnd)
+    return textOf(bytes, this.restAt, this.restEnd)
   }
 
   #readStatusLine(bytes: Uint8Array, at: number, end: number): number {
@@ -72,8 +73,8 @@ export class StartLine {
     this.isRequest = false
     this.statusCode = code
     this.method = OTHER
-    this.#restAt = codeEnd + 1
-    this.#restEnd = end
+    this.restAt = codeEnd + 1
+    this.restEnd = end
     return IS_SIP
   }
 }

@@ -1,0 +1,308 @@
+import { hostPortText } from '../sip/sip-uri.ts'
+import { SipMessage } from '../sip/message.ts'
+import {
+  ClientTransaction,
+  type TransactionClock,
+  type TransactionTimers,
+} from '../sip/transaction.ts'
+import { parameterOf, splitValues } from '../sip/values.ts'
+import { SIP_VERDICTS } from '../sip/verdicts.ts'
+import { requestLine, writeMessage, type RequestDraft } from '../sip/write-message.ts'
+import { acknowledgement } from '../sip/acknowledgement.ts'
+import { targetText, type Flow, type FlowEvents, type NoFlow, type Target } from './flow.ts'
+import { StreamFlows } from './stream-flows.ts'
+import type { TlsOptions } from './stream-connection.ts'
+import { UdpFlows } from './udp-flows.ts'
+
+/** Marks a branch made by the rules of RFC 3261 (section 8.1.1.7). */
+const BRANCH_COOKIE = 'z9hG4bK'
+const MAX_FORWARDS = 70
+const FIRST_FINAL = 200
+
+export interface EndpointOptions {
+  readonly clock: TransactionClock
+  /** Wall clock, for certificates. */
+  readonly nowUs: () => number
+  readonly timers: TransactionTimers
+  /** Our own address, where there are several. */
+  readonly bind?: string | undefined
+  readonly tls?: TlsOptions
+  readonly userAgent: string
+  /** A text nobody can guess, for branches. */
+  readonly newToken: () => string
+  /** Takes requests that others send to us; the message is good during the call only. Without it they are counted, and that is all. */
+  readonly onRequest?: (request: SipMessage, reply: (bytes: Uint8Array) => void) => void
+}
+
+/** How an exchange ended. */
+export type Outcome =
+  | { readonly kind: 'answered'; readonly response: SipMessage; readonly atMs: number }
+  /** Timer B or F; `reason` says what came instead, if anything. */
+  | { readonly kind: 'timed-out'; readonly reason: string; readonly waitedMs: number }
+  | { readonly kind: 'lost'; readonly reason: string }
+  | { readonly kind: 'cut-off'; readonly reason: string; readonly waitedMs: number }
+
+/** A request sent, and what comes of it. */
+export interface Exchange {
+  /** When the request left for the first time. */
+  readonly sentMs: number
+  readonly retransmissions: number
+  /** What CANCEL and ACK must repeat. */
+  readonly via: string
+  /** The first final response, or why there is none. */
+  readonly outcome: Promise<Outcome>
+}
+
+export interface SendOptions {
+  /** Ends the waiting. */
+  readonly signal: AbortSignal
+  /** Every response that is news: provisional ones, the final one, and every further 2xx to an INVITE. */
+  readonly onResponse?: (response: SipMessage, atMs: number) => void
+  /** That of the INVITE, for its CANCEL. */
+  readonly via?: string
+}
+
+interface Pending {
+  readonly transaction: ClientTransaction
+  readonly flow: Flow
+  readonly isInvite: boolean
+  readonly settle: (outcome: Outcome) => void
+  readonly onResponse: SendOptions['onResponse']
+  /** The first final response to an INVITE: what an ACK is made from. */
+  final: SipMessage | undefined
+  /** What came from there and was no message. */
+  refused: number
+  lastVerdict: number
+}
+
+/** What came in and was nobody's. */
+export interface EndpointCounts {
+  /** Responses to no request of ours, or too late. */
+  readonly strays: number
+  readonly refused: number
+  readonly requests: number
+}
+
+/** Our end of SIP: sends requests over shared sockets, and hands each response to whoever asked (RFC 3261 sections 17.1 and 18.1). */
+export class SipEndpoint {
+  readonly #options: EndpointOptions
+  readonly #udp: UdpFlows
+  readonly #streams: StreamFlows
+  /** By branch and method. */
+  readonly #pending = new Map<string, Pending>()
+  #strays = 0
+  #refused = 0
+  #requests = 0
+
+  constructor(options: EndpointOptions) {
+    const { clock, nowUs, bind, tls = {}, timers } = options
+    const events: FlowEvents = {
+      message: (message, reply) => {
+        this.#receive(message, reply)
+      },
+      refused: (key, verdict) => {
+        this.#noteRefused(key, verdict)
+      },
+      lost: (key, reason) => {
+        this.#lose(key, reason)
+      },
+    }
+    this.#options = options
+    this.#udp = new UdpFlows({ bind, clock, events })
+    const connectLimitMs = timers.timeoutMs
+    this.#streams = new StreamFlows({ bind, tls, connectLimitMs, clock, nowUs, events })
+  }
+
+  get counts(): EndpointCounts {
+    return { strays: this.#strays, refused: this.#refused, requests: this.#requests }
+  }
+
+  /** Requests of which something may still come. */
+  get pending(): number {
+    return this.#pending.size
+  }
+
+  async open(target: Target): Promise<Flow | NoFlow> {
+    return await (target.transport === 'udp' ? this.#udp : this.#streams).open(target)
+  }
+
+  /** Length of the request in octets, as it would be sent. */
+  lengthOf(flow: Flow, draft: RequestDraft): number {
+    return this.#write(draft, this.#newVia(flow)).length
+  }
+
+  /** Sends a request in a transaction of its own. */
+  send(flow: Flow, draft: RequestDraft, options: SendOptions): Exchange {
+    const { signal, onResponse } = options
+    const { clock, timers } = this.#options
+    const via = options.via ?? this.#newVia(flow)
+    const key = transactionKey(parameterOf(via, 'branch') ?? '', draft.method)
+    const bytes = this.#write(draft, via)
+    const release = flow.hold()
+    let settle: Pending['settle'] = () => undefined
+    const outcome = new Promise<Outcome>((resolve) => {
+      settle = resolve
+    })
+    const isInvite = draft.method === 'INVITE'
+    const transaction = new ClientTransaction({
+      isInvite,
+      isReliable: flow.target.transport !== 'udp',
+      timers,
+      clock,
+      send: () => {
+        if (transaction.retransmissions > 0) flow.doubt()
+        flow.write(bytes)
+      },
+      acknowledge: () => {
+        const { final } = pending
+        if (final !== undefined) flow.write(this.#write(acknowledgement(draft, final), via))
+      },
+      onTimeout: () => {
+        const reason = this.#silenceOf(pending)
+        flow.doubt()
+        settle({ kind: 'timed-out', reason, waitedMs: clock.monotonicMs() - sentMs })
+      },
+      onEnd: () => {
+        this.#pending.delete(key)
+        signal.removeEventListener('abort', cutOff)
+        release()
+      },
+    })
+    const pending: Pending = {
+      transaction,
+      flow,
+      isInvite,
+      settle,
+      onResponse,
+      final: undefined,
+      refused: 0,
+      lastVerdict: 0,
+    }
+    const cutOff = (): void => {
+      const reason = `${targetText(flow.target)}: the time of the interval was up`
+      settle({ kind: 'cut-off', reason, waitedMs: clock.monotonicMs() - sentMs })
+      transaction.stop()
+    }
+    this.#pending.set(key, pending)
+    const sentMs = clock.monotonicMs()
+    if (signal.aborted) cutOff()
+    else {
+      signal.addEventListener('abort', cutOff, { once: true })
+      transaction.start()
+    }
+    return {
+      sentMs,
+      via,
+      outcome,
+      get retransmissions() {
+        return transaction.retransmissions
+      },
+    }
+  }
+
+  /** Sends a request to which no answer is awaited: the ACK to a 2xx (RFC 3261 section 13.2.2.4). */
+  sendAlone(flow: Flow, draft: RequestDraft): void {
+    flow.write(this.#write(draft, this.#newVia(flow)))
+  }
+
+  /** Ends all that is going on. */
+  close(): void {
+    for (const { settle, transaction } of [...this.#pending.values()]) {
+      settle({ kind: 'lost', reason: 'closed' })
+      transaction.stop()
+    }
+    this.#udp.close()
+    this.#streams.close()
+  }
+
+  #newVia({ target, local }: Flow): string {
+    const sentBy = hostPortText(local.host.split('%', 1)[0] ?? '', local.port)
+    const branch = `${BRANCH_COOKIE}${this.#options.newToken()}`
+    return `SIP/2.0/${target.transport.toUpperCase()} ${sentBy};branch=${branch};rport`
+  }
+
+  #write(draft: RequestDraft, via: string): Uint8Array {
+    return writeMessage(
+      requestLine(draft),
+      [
+        ['Via', via],
+        ['Max-Forwards', String(MAX_FORWARDS)],
+        ...draft.headers,
+        ['User-Agent', this.#options.userAgent],
+      ],
+      draft.body,
+    )
+  }
+
+  #receive(message: SipMessage, reply: (bytes: Uint8Array) => void): void {
+    if (message.isRequest) {
+      this.#requests++
+      this.#options.onRequest?.(message, reply)
+      return
+    }
+    const atMs = this.#options.clock.monotonicMs()
+    const pending = this.#pendingOf(message)
+    if (pending === undefined) {
+      this.#strays++
+      return
+    }
+    const { transaction, isInvite, onResponse, settle } = pending
+    const { statusCode } = message
+    const isFinal = statusCode >= FIRST_FINAL
+    // The transaction acknowledges it at once.
+    if (isInvite && isFinal) pending.final ??= copyOf(message)
+    if (!transaction.receive(statusCode)) return
+    const response = copyOf(message)
+    onResponse?.(response, atMs)
+    if (isFinal) settle({ kind: 'answered', response, atMs })
+  }
+
+  /** Whose response it is: the branch is ours, and no other Via stands above or below it (RFC 3261 section 8.1.3.3). */
+  #pendingOf(message: SipMessage): Pending | undefined {
+    const [via, ...others] = message.headers('via').flatMap(splitValues)
+    if (via === undefined || others.length > 0) return undefined
+    const branch = parameterOf(via, 'branch') ?? ''
+    return this.#pending.get(transactionKey(branch, message.cseqMethodText))
+  }
+
+  #noteRefused(key: string, verdict: number): void {
+    this.#refused++
+    for (const pending of this.#pending.values()) {
+      if (pending.flow.key !== key) continue
+      pending.refused++
+      pending.lastVerdict = verdict
+    }
+  }
+
+  #lose(key: string, reason: string): void {
+    for (const { flow, settle, transaction } of [...this.#pending.values()]) {
+      if (flow.key !== key) continue
+      settle({ kind: 'lost', reason: `${targetText(flow.target)}: ${reason}` })
+      transaction.stop()
+    }
+  }
+
+  #silenceOf({ flow, refused, lastVerdict }: Pending): string {
+    const { timers } = this.#options
+    const pendingOctets = flow.pendingOctets()
+    const instead =
+      refused > 0
+        ? `; ${refused} times what came was no SIP message (${SIP_VERDICTS[lastVerdict] ?? ''})`
+        : pendingOctets > 0
+          ? '; what came is only part of a message'
+          : ''
+    return `${targetText(flow.target)}: no answer in ${timers.timeoutMs} ms${instead}`
+  }
+}
+
+function transactionKey(branch: string, method: string): string {
+  return `${branch} ${method}`
+}
+
+/** For those who look at it later: a message that came is good during the call only. */
+function copyOf(message: SipMessage): SipMessage {
+  const copy = new SipMessage()
+  const bytes = message.bytes.slice(message.start, message.end)
+  copy.parse(bytes, 0, bytes.length)
+  return copy
+}
