@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:f
 import { delimiter, join } from 'node:path'
 import { say } from '../../lab/setup.js'
 
-/** What the tests need besides npm: the program looked for, and the Debian package that has it. */
+/** What the tests need besides npm: the program looked for, and the Debian packages that have it. */
 export const COMPONENTS = /** @type {const} */ ([
   ['influxd', 'influxdb'],
   ['tcpdump', 'tcpdump'],
@@ -17,7 +17,7 @@ export const COMPONENTS = /** @type {const} */ ([
   ['tcpreplay', 'tcpreplay'],
   ['sipp', 'sip-tester'],
   ['editcap', 'wireshark-common'],
-  ['rtpengine', 'rtpengine-daemon'],
+  ['kamailio', 'kamailio kamailio-tls-modules'],
 ])
 
 /** Debian asks this program before it starts a service that was just installed; 101 means no. */
@@ -32,7 +32,7 @@ const INSTALL = ['install', '-y', '-q', '--no-install-recommends']
 export function installComponents(components) {
   const missing = components.filter(([program]) => !onPath(program))
   if (missing.length === 0 || process.getuid?.() !== 0 || !onPath('apt-get')) return missing
-  const packages = [...new Set(missing.map(([, debianPackage]) => debianPackage))]
+  const packages = [...new Set(missing.flatMap(([, debianPackages]) => debianPackages.split(' ')))]
   say(`installing Debian packages: ${packages.join(' ')}`)
   const ownPolicy = !existsSync(SERVICE_POLICY)
   if (ownPolicy) writeFileSync(SERVICE_POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 })
