@@ -102,13 +102,13 @@ export class Collector {
       (state?.agents ?? []).map((agent) => new Sender(agent.agent, agent.site, agent)),
     )
     this.#dispatch = new Dispatch({
-      notifiers: config.notify.map(({ name, severity, create }) => ({
-        name,
-        severity,
+      notifiers: config.notify.map(({ create, ...route }) => ({
+        ...route,
         notifier: create({ log, now: nowMs }),
       })),
       log,
       link: (breach) => this.#link(breach),
+      nameOf: (party) => site.site.nameOfParty(party),
       restored: state?.dispatch,
       onChange: () => void this.#state.save(),
     })
@@ -184,6 +184,7 @@ export class Collector {
       ingest: this.#ingest,
       tokens: this.#tokens,
       overview: async () => this.#live.json(),
+      follow: async (begin) => this.#live.follow(begin),
       problem: async () => this.#problem(),
       streams: this.#streams,
       nowMs,
@@ -314,6 +315,8 @@ export class Collector {
       notices: this.#config.notices,
       paths: this.#paths,
       breaches: this.#evaluator.breaches(),
+      limitsOf: (path) => this.#evaluator.shownLimits(path),
+      nameOf: (party) => this.#site.site.nameOfParty(party),
       senders: this.#ingest.senders,
       link: (breach) => this.#link(breach),
     })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { LOG_LEVELS } from '../common/log.ts'
 import { bytes, hostPort, httpUrl } from '../common/settings.ts'
-import { rulesOptions } from './evaluate/index.ts'
+import { RULE_CLASSES, RULES, rulesOptions } from './evaluate/index.ts'
 import { notifierOptions } from './notify/index.ts'
 import { storeOptions } from './store/index.ts'
 
@@ -16,6 +16,9 @@ const MAX_SERIES = 20_000
 const MAX_CONNECTIONS = 1000
 const MAX_VIEWERS = 50
 const MAX_NOTICE_LENGTH = 200
+
+/** What a channel may be for. */
+const SUBJECTS: ReadonlySet<string> = new Set([...RULES.map(({ name }) => name), ...RULE_CLASSES])
 
 const count = z.int('expected a whole number').min(1, 'expected at least 1')
 
@@ -51,6 +54,15 @@ export const collectorConfig = z.strictObject({
       (channels) => new Set(channels.map(({ name }) => name)).size === channels.length,
       'two notifiers have the same name: give each a name of its own',
     )
+    .superRefine((channels, context) => {
+      for (const [index, { rules = [] }] of channels.entries())
+        for (const subject of rules.filter((name) => !SUBJECTS.has(name)))
+          context.addIssue({
+            code: 'custom',
+            path: [index, 'rules'],
+            message: `"${subject}" is no rule, and no class of rules (${RULE_CLASSES.join(', ')})`,
+          })
+    })
     .default([]),
   limits: limits.prefault({}),
   tls: tls.optional(),

@@ -26,7 +26,7 @@ const RETRY_AFTER_MS = 1000
 const US_PER_MS = 1000
 
 /** Written by the collector itself; from anybody else they would be forged verdicts. */
-const COLLECTORS_OWN: ReadonlySet<string> = new Set<MeasurementName>(['path', 'event'])
+const COLLECTORS_OWN: ReadonlySet<string> = new Set<MeasurementName>(['path', 'service', 'event'])
 /** Tags the collector sets. */
 const SEGMENT_TAGS = ['from', 'to', 'at', 'bearer', 'owner'] as const
 const ON_A_PATH: ReadonlySet<string> = new Set(

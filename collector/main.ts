@@ -156,6 +156,15 @@ async function checkConfig(options: Where): Promise<void> {
   ]).catch((error: unknown) => {
     throw new ConfigError(reasonOf(error).split('\n'))
   })
+  const channels = new Set(config.notify.map(({ name }) => name))
+  const strangers = (site?.emergencySites() ?? []).flatMap(([id, { notify }]) =>
+    notify
+      .filter((name) => !channels.has(name))
+      .map(
+        (name) => `${path ?? ''}: emergency.sites.${id}.notify: no notifier has the name "${name}"`,
+      ),
+  )
+  if (strangers.length > 0) throw new ConfigError(strangers)
   const { host, port } = config.listen
   console.log(
     [

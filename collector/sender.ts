@@ -8,6 +8,10 @@ import { ownSubnets, type Observer, type Segment, type Site } from './topology/s
 const MAX_ADDRESSES = 4096
 /** A guard against tags that grow without end is itself not allowed to forbid a series for good. */
 const SERIES_RESET_US = 24 * 3_600_000_000
+/** More probes than an agent has; when full, the complaint that is oldest goes. */
+const MAX_PROBES = 64
+/** A probe that is no longer complained about, or no longer there, fails no more. */
+const COMPLAINT_US = 300_000_000
 /** FNV-1a, 32 bits: two series on one hash only means that one series more is let in. */
 const FNV_OFFSET = 0x811c9dc5
 const FNV_PRIME = 0x01000193
@@ -26,6 +30,12 @@ export const senderState = z.object({
 })
 export type SenderState = z.output<typeof senderState>
 
+/** A probe, or the tap it listens on, that does not do what it should, and why. */
+export interface FailingProbe {
+  readonly probe: string
+  readonly reason: string
+}
+
 /** One agent that pushes: its clock, its machine's subnets, what it sent. */
 export class Sender implements Observer {
   readonly agent: string
@@ -38,6 +48,11 @@ export class Sender implements Observer {
   spoolPoints: number | null
   /** Resolves when everything of this agent that came before is judged: the next batch is judged behind it. */
   judged: Promise<void> = Promise.resolve()
+  /** By probe and tap, the one that complained least lately first. */
+  readonly #complaints = new Map<
+    string,
+    { readonly failing: FailingProbe; readonly timeUs: number }
+  >()
   #subnets: readonly Cidr[] = []
   #subnetsText = ''
   #knownSite: Site | undefined
@@ -67,9 +82,21 @@ export class Sender implements Observer {
     return { agent, site, version, lastSeenMs, points, rejected, spoolPoints, clockCorrectionMs }
   }
 
+  /** What the agent's probes complained of last. */
+  failingProbes(nowUs: number): readonly FailingProbe[] {
+    return [...this.#complaints.values()]
+      .filter(({ timeUs }) => timeUs > nowUs - COMPLAINT_US)
+      .map(({ failing }) => failing)
+      .sort((a, b) => (a.probe < b.probe ? -1 : 1))
+  }
+
   /** Takes what the agent says of itself. */
-  learn({ tags, fields }: Measurement): void {
-    if (tags['target'] !== undefined) return
+  learn(point: Measurement): void {
+    const { tags, fields } = point
+    if (tags['target'] !== undefined) {
+      this.#learnOfProbe(tags['target'], point)
+      return
+    }
     const { version, subnets, spool_points: spoolPoints } = fields
     if (typeof version === 'string') this.version = copyOf(version)
     if (typeof spoolPoints === 'number') this.spoolPoints = spoolPoints
@@ -118,6 +145,24 @@ export class Sender implements Observer {
     if (this.#series.size >= limit) return false
     this.#series.add(hash)
     return true
+  }
+
+  /** A probe that was not due says neither that it works nor that it fails. */
+  #learnOfProbe(target: string, { fields, timeUs }: Measurement): void {
+    const { runs, failures, timeouts, reason, tap } = fields
+    const probe = [target, tap].filter((part) => typeof part === 'string').join(' ')
+    const key = `${probe}\n${typeof runs}`
+    const isFailing = Number(failures ?? 0) + Number(timeouts ?? 0) > 0 || reason !== undefined
+    if (!isFailing && runs === 0) return
+    this.#complaints.delete(key)
+    if (!isFailing) return
+    const [oldest] = this.#complaints.keys()
+    if (this.#complaints.size >= MAX_PROBES && oldest !== undefined) this.#complaints.delete(oldest)
+    const why = typeof reason === 'string' ? reason : 'it was cut off at its time limit'
+    this.#complaints.set(copyOf(key), {
+      failing: { probe: copyOf(probe), reason: copyOf(why) },
+      timeUs,
+    })
   }
 
   #network(site: Site, address: string): string {

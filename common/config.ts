@@ -134,7 +134,8 @@ function knownKeys(schema: unknown, path: readonly PropertyKey[]): string[] {
   if (schema instanceof z.ZodArray) return knownKeys(schema.element, path.slice(1))
   if (schema instanceof z.ZodRecord) return knownKeys(schema.valueType, path.slice(1))
   if (schema instanceof z.ZodUnion) return schema.options.flatMap((one) => knownKeys(one, path))
-  if (schema instanceof z.ZodPipe) return knownKeys(schema.in, path)
+  if (schema instanceof z.ZodPipe)
+    return [schema.in, schema.out].flatMap((one) => knownKeys(one, path))
   if (
     schema instanceof z.ZodOptional ||
     schema instanceof z.ZodDefault ||

@@ -1,4 +1,6 @@
 import type { MeasurementDefinition } from './measurement.ts'
+import { SIP_CHECK_VOCABULARY } from './sip-check-vocabulary.ts'
+import { SIP_AGENT_FIELDS, SIP_VOCABULARY } from './sip-vocabulary.ts'
 
 /**
  * Every measurement Kiestoon speaks, in one table. From it come the types, the collector's validation, the columns of the embedded
@@ -318,7 +320,7 @@ export const VOCABULARY = {
         meaning: "round trip between both ends, from their RTCP; absent when they don't tell",
         source: 'RFC 3550 6.4.1',
       },
-      encrypted: {
+      srtp: {
         type: 'boolean',
         meaning: 'SRTP; absent when neither signalling nor the size of the packets tells',
         source: 'RFC 3711',
@@ -543,6 +545,8 @@ export const VOCABULARY = {
       },
     },
   },
+  ...SIP_CHECK_VOCABULARY,
+  ...SIP_VOCABULARY,
   ping: {
     meaning: 'ICMP echo to one target over one interval',
     tags: { target: 'host name or address, as configured' },
@@ -708,6 +712,7 @@ export const VOCABULARY = {
       calls: { type: 'integer', meaning: 'calls up at the end of the interval, by signalling' },
       calls_one_way: { type: 'integer', meaning: 'of these, calls with RTP to one party only' },
       calls_silent: { type: 'integer', meaning: 'of these, calls with no RTP at all' },
+      ...SIP_AGENT_FIELDS,
       isolated: {
         type: 'boolean',
         meaning:
@@ -770,6 +775,29 @@ export const VOCABULARY = {
         unit: 'packets',
         meaning: 'drops of the taps that observed the pool',
       },
+    },
+  },
+  service: {
+    meaning:
+      'written by the collector: whether a calling service of a site can be used now; every minute, and when it changes',
+    tags: { target: 'the service: emergency-112' },
+    fields: {
+      state: {
+        type: 'string',
+        meaning: 'ready, not-ready or unknown; never ready for want of news',
+      },
+      ready: { type: 'boolean', meaning: 'absent while unknown' },
+      trunk_answers: {
+        type: 'boolean',
+        meaning: 'the trunk the call would take answers OPTIONS; absent while unknown',
+      },
+      account_registered: {
+        type: 'boolean',
+        meaning: 'the account the call would be made from is registered; absent while unknown',
+      },
+      caller_id_configured: { type: 'boolean', meaning: 'the site file names the caller id' },
+      location_configured: { type: 'boolean', meaning: 'the site file names the location' },
+      reason: { type: 'string', meaning: 'what is missing, what is not known, what is not judged' },
     },
   },
   event: {

@@ -1,24 +1,41 @@
+import { PanelBuilder as BarGaugeBuilder } from '@grafana/grafana-foundation-sdk/bargauge'
 import {
+  BarGaugeDisplayMode,
   BigValueColorMode,
   BigValueGraphMode,
+  GraphThresholdsStyleConfigBuilder,
+  GraphThresholdsStyleMode,
   LegendDisplayMode,
   LegendPlacement,
   ReduceDataOptionsBuilder,
   SortOrder,
   TooltipDisplayMode,
+  VizOrientation,
   VizLegendOptionsBuilder,
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common'
 import { ThresholdsConfigBuilder, ThresholdsMode } from '@grafana/grafana-foundation-sdk/dashboard'
+import {
+  HeatmapColorMode,
+  HeatmapColorOptionsBuilder,
+  PanelBuilder as HeatmapBuilder,
+} from '@grafana/grafana-foundation-sdk/heatmap'
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat'
+import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table'
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries'
 import { DATASOURCE } from './influx-query.ts'
 
 /** Grafana's grid has 24 columns. */
 export const FULL_WIDTH = 24
 export const THIRD = FULL_WIDTH / 3
-const HALF = FULL_WIDTH / 2
-const QUARTER = FULL_WIDTH / 4
+export const HALF = FULL_WIDTH / 2
+const SIXTH = FULL_WIDTH / 6
+
+export const OK = 'green'
+export const CAUTION = 'orange'
+export const OVER = 'red'
+/** Stats that say "now" look at the last minute whatever the board shows. */
+export const NOW = '1m'
 
 /** One figure, coloured by its thresholds; the figure says it too. */
 export function stat(id: number, title: string, description: string): StatBuilder {
@@ -27,7 +44,7 @@ export function stat(id: number, title: string, description: string): StatBuilde
     .title(title)
     .description(description)
     .datasource(DATASOURCE)
-    .span(QUARTER)
+    .span(SIXTH)
     .height(4)
     .noValue('nothing measured')
     .colorMode(BigValueColorMode.Background)
@@ -67,4 +84,50 @@ export function thresholds(
   return new ThresholdsConfigBuilder()
     .mode(ThresholdsMode.Absolute)
     .steps(all.map(([value, color]) => ({ value, color })))
+}
+
+/** The limit drawn as a dashed line. */
+export function limitLine(): GraphThresholdsStyleConfigBuilder {
+  return new GraphThresholdsStyleConfigBuilder().mode(GraphThresholdsStyleMode.Dashed)
+}
+
+/** Rows and columns; a dash where nothing was measured. */
+export function table(id: number, title: string, description: string): TableBuilder {
+  return new TableBuilder()
+    .id(id)
+    .title(title)
+    .description(description)
+    .datasource(DATASOURCE)
+    .span(FULL_WIDTH)
+    .height(10)
+    .noValue('–')
+}
+
+/** A bar per column, over all of the time the board shows. */
+export function bars(id: number, title: string, description: string): BarGaugeBuilder {
+  return new BarGaugeBuilder()
+    .id(id)
+    .title(title)
+    .description(description)
+    .datasource(DATASOURCE)
+    .span(HALF)
+    .height(9)
+    .min(0)
+    .noValue('nothing measured')
+    .orientation(VizOrientation.Horizontal)
+    .displayMode(BarGaugeDisplayMode.Basic)
+    .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']).values(false))
+}
+
+/** A column per step, a cell per series in the order of the query: the darker, the more. */
+export function heatmap(id: number, title: string, description: string): HeatmapBuilder {
+  return new HeatmapBuilder()
+    .id(id)
+    .title(title)
+    .description(description)
+    .datasource(DATASOURCE)
+    .span(HALF)
+    .height(9)
+    .calculate(false)
+    .color(new HeatmapColorOptionsBuilder().mode(HeatmapColorMode.Scheme).scheme('Blues').steps(64))
 }

@@ -20,13 +20,23 @@ const TABLE: readonly { files: RegExp; ours: readonly RegExp[]; packages: readon
     packages: ['node:'],
   },
   {
+    files: /^agent\/signalling\//,
+    ours: [/^agent\/(signalling|capture|sip)\//, /^common\//],
+    packages: ['node:', 'zod'],
+  },
+  {
+    files: /^agent\/sip-client\//,
+    ours: [/^agent\/(sip-client|sip)\//, /^common\//],
+    packages: ['node:', 'zod'],
+  },
+  {
     files: /^agent\/media\//,
-    ours: [/^agent\/(media|capture|sip|rtp)\//, /^common\//],
+    ours: [/^agent\/(media|signalling|capture|sip|rtp)\//, /^common\//],
     packages: ['node:', 'zod'],
   },
   {
     files: /^agent\/analyze\//,
-    ours: [/^agent\/(analyze|media|capture|rtp)\//, /^agent\/print\.ts$/, /^common\//],
+    ours: [/^agent\/(analyze|media|signalling|capture|rtp)\//, /^agent\/print\.ts$/, /^common\//],
     packages: ['node:', 'zod'],
   },
   {
@@ -46,7 +56,11 @@ const TABLE: readonly { files: RegExp; ours: readonly RegExp[]; packages: readon
   },
   {
     files: /^agent\/probes\//,
-    ours: [/^agent\/probe\.ts$/, /^agent\/(media|capture|rtp|rtp-test|sip|power)\//, /^common\//],
+    ours: [
+      /^agent\/probe\.ts$/,
+      /^agent\/(media|signalling|capture|rtp|rtp-test|sip|sip-client|power)\//,
+      /^common\//,
+    ],
     packages: ['node:', 'zod', 'ping', 'systeminformation'],
   },
   {
@@ -103,7 +117,7 @@ const TABLE: readonly { files: RegExp; ours: readonly RegExp[]; packages: readon
   },
   {
     files: /^collector\/console\//,
-    ours: [/^collector\/console\//, /^collector\/http\/overview\.ts$/],
+    ours: [/^collector\/console\//, /^collector\/http\/overview(-change)?\.ts$/],
     packages: ['preact', 'uplot', '@dagrejs/dagre'],
   },
   {

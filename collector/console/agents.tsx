@@ -1,8 +1,10 @@
-import type { AgentView } from '../http/overview.ts'
-import { count, signedMilliseconds } from './format.ts'
+import { agentKey, type AgentView } from '../http/overview.ts'
+import { count, signedMilliseconds, typeset } from './format.ts'
 import { Icon } from './icon.tsx'
 import { Missing } from './missing.tsx'
+import { ruleName } from './rule-names.ts'
 import { Ago } from './time.tsx'
+import type { Tone } from './verdict.ts'
 
 /** The agents that have ever reported, as the collector knows them. */
 export function Agents({
@@ -37,40 +39,41 @@ export function Agents({
         </thead>
         <tbody role="rowgroup">
           {agents.map((agent) => (
-            <tr
-              role="row"
-              key={`${agent.site}\n${agent.agent}`}
-              class={`agent ${agent.silent ? 'tone-over' : 'tone-ok'}`}
-            >
+            <tr role="row" key={agentKey(agent)} class={`agent tone-${toneOf(agent)}`}>
               <th role="rowheader" scope="row">
-                <Icon tone={agent.silent ? 'over' : 'ok'} />
+                <Icon tone={toneOf(agent)} />
                 <span class="name">{agent.agent}</span>
                 {agent.silent && <strong class="badge firing">silent</strong>}
+                {agent.problems.map(({ what, reason }) => (
+                  <p class="problem" key={what}>
+                    <strong>{ruleName(what)}</strong>: {typeset(reason)}
+                  </p>
+                ))}
               </th>
               <td role="cell" data-label="Site">
                 {agent.site}
               </td>
-              <td role="cell" data-label="Last seen">
+              <td role="cell" data-label="Last seen" class="number">
                 <Ago ms={agent.lastSeenMs} nowMs={atMs} />
               </td>
-              <td role="cell" data-label="Clock offset">
+              <td role="cell" data-label="Clock offset" class="number">
                 {agent.clockOffsetMs === null ? (
                   <Missing why="clock offset not measured" />
                 ) : (
                   signedMilliseconds(agent.clockOffsetMs)
                 )}
               </td>
-              <td role="cell" data-label="Waiting in spool">
+              <td role="cell" data-label="Waiting in spool" class="number">
                 {agent.spoolPoints === null ? (
                   <Missing why="the agent has not said" />
                 ) : (
                   count(agent.spoolPoints)
                 )}
               </td>
-              <td role="cell" data-label="Points">
+              <td role="cell" data-label="Points" class="number">
                 {count(agent.points)}
               </td>
-              <td role="cell" data-label="Refused">
+              <td role="cell" data-label="Refused" class="number">
                 {agent.rejected === 0 ? '0' : <strong>{count(agent.rejected)}</strong>}
               </td>
               <td role="cell" data-label="Version">
@@ -82,4 +85,9 @@ export function Agents({
       </table>
     </section>
   )
+}
+
+function toneOf({ silent, problems }: AgentView): Tone {
+  if (silent) return 'over'
+  return problems.length > 0 ? 'caution' : 'ok'
 }

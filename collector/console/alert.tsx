@@ -2,6 +2,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import type { AlertView } from '../http/overview.ts'
 import { typeset, duration } from './format.ts'
 import { Icon } from './icon.tsx'
+import { ruleName } from './rule-names.ts'
 import { Time } from './time.tsx'
 import { isFiring, type Tone } from './verdict.ts'
 
@@ -37,8 +38,11 @@ export function Alert({ alert, atMs, wanted }: Props) {
             <span class="badges">
               <strong class={`badge ${alert.state}`}>{alert.state}</strong>
               <span class={`badge severity-${alert.severity}`}>{alert.severity}</span>
+              <span class="badge">{ruleName(alert.rule)}</span>
             </span>
-            <span class="title">{typeset(`${alert.object}: ${alert.summary}`)}</span>
+            <span class="title">
+              <strong>{typeset(alert.object)}:</strong> {typeset(alert.summary)}
+            </span>
             <span class="quiet">
               since <Time ms={alert.sinceMs} today={atMs} />
               {firing ? ', for ' : ', lasted '}
@@ -46,15 +50,24 @@ export function Alert({ alert, atMs, wanted }: Props) {
               {' · owner '}
               {alert.owner}
             </span>
+            {firing && alert.advice !== '' && (
+              <span class="advice">To do: {typeset(alert.advice)}</span>
+            )}
           </span>
         </summary>
         <dl>
           <dt>What</dt>
           <dd>{typeset(alert.object)}</dd>
-          <dt>Segment</dt>
-          <dd>{typeset(alert.segment)}</dd>
+          {alert.segment !== '' && (
+            <>
+              <dt>Segment</dt>
+              <dd>{typeset(alert.segment)}</dd>
+            </>
+          )}
           <dt>Rule</dt>
-          <dd>{alert.rule}</dd>
+          <dd>
+            {ruleName(alert.rule)} <span class="quiet">{alert.rule}</span>
+          </dd>
           {alert.firedMs !== null && (
             <>
               <dt>Fired</dt>
@@ -68,7 +81,7 @@ export function Alert({ alert, atMs, wanted }: Props) {
               <dt>{alert.state === 'resolved' ? 'Resolved' : 'Ended'}</dt>
               <dd>
                 <Time ms={alert.closedMs} today={atMs} />
-                {alert.state === 'ended' && ', no calls since; not proven healed'}
+                {alert.state === 'ended' && ', not proven healed'}
               </dd>
             </>
           )}

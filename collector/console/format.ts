@@ -32,6 +32,11 @@ export function limitPercent(ratio: number): string {
   return `${Number((ratio * 100).toFixed(2))}${SPACE}%`
 }
 
+/** A MOS, "4.21": two decimals, for on its scale a tenth is much. */
+export function mos(value: number): string {
+  return value.toFixed(2)
+}
+
 /** "4.2 ms", "182 ms", "1.4 s". */
 export function milliseconds(ms: number): string {
   if (Math.abs(ms) >= SECOND_MS) return `${(ms / SECOND_MS).toFixed(1)}${SPACE}s`

@@ -2,7 +2,7 @@ import type { Overview } from '../http/overview.ts'
 import { Icon } from './icon.tsx'
 import type { Live } from './live.tsx'
 import { Time } from './time.tsx'
-import { headline } from './verdict.ts'
+import { headline } from './headline.ts'
 import './header.css'
 
 /** Can calls sound right? In one sentence; and whether what is shown is of now. */

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { Overview } from '../http/overview.ts'
-import { readOverview } from './read-overview.ts'
+import { readChange, readOverview } from './read-overview.ts'
 
 const ADDRESS = '/api/v1/events'
 /** The collector sends at least every few seconds; after this long without a word the page says it is not live. */
@@ -18,25 +18,35 @@ export interface Live {
   readonly misunderstood: boolean
 }
 
-/** Overviews as the collector sends them. `onRefused` is called when it refuses the stream, and the session should be asked for again. */
+/** The overview as the collector sends it, whole at first and then what changes. `onRefused` is called when it refuses the stream, and the session should be asked for again. */
 export function useLive(onRefused: () => void): Live {
   const [live, setLive] = useState<Live>({ state: 'connecting', misunderstood: false })
   useEffect(() => {
     let heardMs = Date.now()
     let source: EventSource | undefined
+    /** What the next change builds upon. */
+    let shown: Overview | undefined
     let retry: number | undefined
 
+    const take = (overview: Overview | undefined): void => {
+      heardMs = Date.now()
+      if (shown && overview && shown.version !== overview.version) location.reload()
+      shown = overview
+      setLive((before) =>
+        overview === undefined
+          ? { ...before, misunderstood: true }
+          : { overview, receivedMs: heardMs, state: 'live', misunderstood: false },
+      )
+    }
     const connect = (): void => {
       source?.close()
       source = new EventSource(ADDRESS)
       source.addEventListener('overview', (event: MessageEvent<unknown>) => {
-        heardMs = Date.now()
-        const overview = typeof event.data === 'string' ? readOverview(event.data) : undefined
-        setLive((before) => {
-          if (overview === undefined) return { ...before, misunderstood: true }
-          if (before.overview && before.overview.version !== overview.version) location.reload()
-          return { overview, receivedMs: heardMs, state: 'live', misunderstood: false }
-        })
+        take(typeof event.data === 'string' ? readOverview(event.data) : undefined)
+      })
+      source.addEventListener('change', (event: MessageEvent<unknown>) => {
+        if (shown === undefined || typeof event.data !== 'string') return
+        take(readChange(event.data, shown))
       })
       source.addEventListener('error', () => {
         // a dropped connection is taken up again by the browser; an answer that is no stream is not

@@ -1,8 +1,10 @@
-import type { Overview } from '../http/overview.ts'
+import { HISTORY_STEPS, type Overview } from '../http/overview.ts'
+import { withChange, type OverviewChange } from '../http/overview-change.ts'
 
 /** What a value must be; a question mark allows null. */
-type Kind = 'string' | 'number' | 'boolean' | 'number?'
+type Kind = 'string' | 'number' | 'boolean' | 'number?' | 'string?'
 type Shape = Readonly<Record<string, Kind>>
+type Fields = Readonly<Record<string, unknown>>
 
 const PATH: Shape = {
   from: 'string',
@@ -17,10 +19,16 @@ const PATH: Shape = {
   limitRatio: 'number',
   expected: 'number',
   lostUnique: 'number',
+  effectiveLossRatio: 'number?',
   jitterMs: 'number?',
+  jitterLimitMs: 'number?',
   roundTripMs: 'number?',
   mosLq: 'number?',
+  mosScale: 'string?',
+  mosLimit: 'number?',
   streams: 'number',
+  streamsOver: 'number',
+  sensorDrops: 'number',
   lastSeenMs: 'number',
 }
 const ALERT: Shape = {
@@ -33,6 +41,7 @@ const ALERT: Shape = {
   text: 'string',
   segment: 'string',
   owner: 'string',
+  advice: 'string',
   sinceMs: 'number',
   firedMs: 'number?',
   closedMs: 'number?',
@@ -48,59 +57,137 @@ const AGENT: Shape = {
   points: 'number',
   rejected: 'number',
 }
-const TOP: Shape = {
+const HEAD: Shape = {
   atMs: 'number',
   version: 'string',
   startedMs: 'number',
+  historyFromMs: 'number',
   pathsLeftOut: 'number',
 }
 
 /** The overview in a server-sent event, or undefined when it is not one: then page and collector are of different versions. */
 export function readOverview(json: string): Overview | undefined {
-  let value: unknown
+  const value = parse(json)
+  return isOverview(value) ? value : undefined
+}
+
+/** The overview as it is after the change in a server-sent event; undefined when that is none. */
+export function readChange(json: string, before: Overview): Overview | undefined {
+  const value = parse(json)
+  return isChange(value) ? withChange(before, value) : undefined
+}
+
+function parse(json: string): unknown {
   try {
-    value = JSON.parse(json)
+    return JSON.parse(json)
   } catch {
     return undefined
   }
-  return isOverview(value) ? value : undefined
 }
 
 function isOverview(value: unknown): value is Overview {
   return (
-    isRecord(value) &&
-    fits(value, TOP) &&
-    isRecord(value['store']) &&
-    fits(value['store'], { kind: 'string' }) &&
-    isListOf(value['notices'], (notice) => typeof notice === 'string') &&
-    isListOf(
-      value['paths'],
-      (path) => isRecord(path) && fits(path, PATH) && isListOf(path['history'], isStep),
-    ) &&
-    isListOf(value['alerts'], (alert) => isRecord(alert) && fits(alert, ALERT)) &&
-    isListOf(value['agents'], (agent) => isRecord(agent) && fits(agent, AGENT))
+    isHead(value) &&
+    isListOf(value['paths'], (path) => isFigures(path) && isHistory(path['history'])) &&
+    isListOf(value['alerts'], isAlert) &&
+    isListOf(value['agents'], isAgent)
   )
 }
 
-function isStep(step: unknown): boolean {
+function isChange(value: unknown): value is OverviewChange {
   return (
-    Array.isArray(step) &&
-    typeof step[0] === 'number' &&
-    (step[1] === null || typeof step[1] === 'number')
+    isRecord(value) &&
+    isHead(value['head']) &&
+    isListChange(value['paths'], isFigures) &&
+    isListChange(value['alerts'], isAlert) &&
+    isListChange(value['agents'], isAgent) &&
+    isListOf(value['steps'], isStep)
   )
+}
+
+function isHead(value: unknown): value is Fields {
+  return (
+    isRecord(value) &&
+    fits(value, HEAD) &&
+    isRecord(value['store']) &&
+    fits(value['store'], { kind: 'string' }) &&
+    isListOf(value['notices'], isString)
+  )
+}
+
+function isFigures(value: unknown): value is Fields {
+  return isRecord(value) && fits(value, PATH)
+}
+
+function isAlert(value: unknown): boolean {
+  return isRecord(value) && fits(value, ALERT)
+}
+
+function isAgent(value: unknown): boolean {
+  return (
+    isRecord(value) &&
+    fits(value, AGENT) &&
+    isListOf(
+      value['problems'],
+      (problem) => isRecord(problem) && fits(problem, { what: 'string', reason: 'string' }),
+    )
+  )
+}
+
+function isHistory(value: unknown): boolean {
+  if (!isRecord(value)) return false
+  return [value['loss'], value['jitterMs'], value['mosLq']].every(
+    (column) =>
+      isListOf(column, isNumberOrNull) &&
+      Array.isArray(column) &&
+      (column.length === 0 || column.length === HISTORY_STEPS),
+  )
+}
+
+function isListChange(value: unknown, holds: (item: unknown) => boolean): boolean {
+  return (
+    isRecord(value) &&
+    isListOf(value['changed'], holds) &&
+    (value['order'] === undefined || isListOf(value['order'], isString))
+  )
+}
+
+function isStep(value: unknown): boolean {
+  if (!isArray(value)) return false
+  const [path, step, ...figures] = value
+  return (
+    isString(path) &&
+    typeof step === 'number' &&
+    step >= 0 &&
+    step < HISTORY_STEPS &&
+    figures.length === 3 &&
+    figures.every(isNumberOrNull)
+  )
+}
+
+function isArray(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value)
 }
 
 function isListOf(value: unknown, holds: (item: unknown) => boolean): boolean {
   return Array.isArray(value) && value.every(holds)
 }
 
-function fits(value: Readonly<Record<string, unknown>>, shape: Shape): boolean {
+function fits(value: Fields, shape: Shape): boolean {
   return Object.entries(shape).every(([key, kind]) => {
     const found = value[key]
-    return kind === 'number?' ? found === null || typeof found === 'number' : typeof found === kind
+    return kind.endsWith('?') && found === null ? true : typeof found === kind.replace('?', '')
   })
 }
 
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+function isString(value: unknown): boolean {
+  return typeof value === 'string'
+}
+
+function isNumberOrNull(value: unknown): boolean {
+  return value === null || typeof value === 'number'
+}
+
+function isRecord(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -4,8 +4,9 @@ import { useEffect, useState } from 'preact/hooks'
 export interface Theme {
   readonly text: string
   readonly grid: string
-  readonly line: string
-  readonly fill: string
+  readonly calls: string
+  readonly test: string
+  readonly report: string
   readonly limit: string
 }
 
@@ -31,8 +32,9 @@ function currentTheme(): Theme {
   return {
     text: colour('--quiet'),
     grid: colour('--rule'),
-    line: colour('--line'),
-    fill: colour('--line-fill'),
+    calls: colour('--line'),
+    test: colour('--line-test'),
+    report: colour('--line-report'),
     limit: colour('--over'),
   }
 }

@@ -67,7 +67,7 @@ class ClearRtp implements Rule {
     for (const point of points) {
       const { name, fields } = point
       // Absent says that nothing tells; only a stream known to be clear is one.
-      if (name !== 'rtp_stream' || fields['encrypted'] !== false) continue
+      if (name !== 'rtp_stream' || fields['srtp'] !== false) continue
       const network = this.#networkOf(point)
       if (network === undefined) continue
       if (point.timeUs > arrivalUs + FUTURE_US) this.#counters.from_the_future++

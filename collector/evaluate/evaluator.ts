@@ -1,11 +1,12 @@
-import type { Measurement } from '../../common/measurement.ts'
+import type { Measurement, MeasurementName } from '../../common/measurement.ts'
 import { Site, type Topology } from '../topology/site.ts'
 import type { Breach } from './breach.ts'
 import { BreachBook } from './breach-book.ts'
 import type { RulesOptions } from './index.ts'
 import { IsolatedAgents } from './isolated-agents.ts'
+import type { PathName } from './path-limits.ts'
 import { Presence } from './presence.ts'
-import type { ChangeKind, Rule } from './rule.ts'
+import type { ChangeKind, Rule, ShownLimits } from './rule.ts'
 import { parts } from './snapshot.ts'
 
 const NO_SITE_FILE = new Site()
@@ -74,7 +75,9 @@ export class Evaluator {
   observe(points: readonly Measurement[], arrivalUs: number): Outcome {
     this.#presence.observe(points, arrivalUs)
     this.#isolation.observe(points, arrivalUs)
-    for (const [, rule] of this.#rules) rule.observe(points, arrivalUs)
+    const names = new Set(points.map(({ name }) => name))
+    for (const [, rule] of this.#rules)
+      if (isConcerned(rule, names)) rule.observe(points, arrivalUs)
     return this.#outcome()
   }
 
@@ -89,6 +92,13 @@ export class Evaluator {
   /** Open ones (pending included), then the newest 200 closed. */
   breaches(): readonly Breach[] {
     return this.#book.all()
+  }
+
+  /** What a path is judged by, beside its loss, for people to see. */
+  shownLimits(path: PathName): ShownLimits {
+    let limits: ShownLimits = {}
+    for (const [, rule] of this.#rules) limits = { ...limits, ...rule.shownLimits?.(path) }
+    return limits
   }
 
   /** The agent was revoked: its silence is no longer news. */
@@ -127,4 +137,8 @@ export class Evaluator {
     this.#points = []
     return outcome
   }
+}
+
+function isConcerned({ measurements }: Rule, names: ReadonlySet<MeasurementName>): boolean {
+  return measurements === undefined || [...measurements].some((name) => names.has(name))
 }

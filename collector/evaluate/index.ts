@@ -7,6 +7,24 @@ import { mediaStopped } from './media-stopped.ts'
 import { pathLoss } from './path-loss.ts'
 import { pathQuality } from './path-quality.ts'
 import type { ConfiguredRule, RuleKind } from './rule.ts'
+import { accountTakeover } from './sip/account-takeover.ts'
+import { certificateExpiring } from './sip/certificate-expiring.ts'
+import { clearSip } from './sip/clear-sip.ts'
+import { deviceChanged, unknownDevice } from './sip/device-notice.ts'
+import { emergencyCall } from './sip/emergency-call.ts'
+import { EMERGENCY, emergencyReadiness } from './sip/emergency-readiness.ts'
+import { passwordGuessing } from './sip/password-guessing.ts'
+import { registrationLapsing } from './sip/registration-lapsing.ts'
+import { registrationLost } from './sip/registration-lost.ts'
+import { registrationsBelowExpected } from './sip/registrations-below-expected.ts'
+import { registrationsOverdue } from './sip/registrations-overdue.ts'
+import { setupFailures } from './sip/setup-failures.ts'
+import { sipFlood } from './sip/sip-flood.ts'
+import { sipScan } from './sip/sip-scan.ts'
+import { FRAUD } from './sip/source.ts'
+import { spoofedIdentity } from './sip/spoofed-identity.ts'
+import { tollFraud } from './sip/toll-fraud.ts'
+import { trunkDown } from './sip/trunk-down.ts'
 import { siteCutOff } from './site-cut-off.ts'
 import { tapBlind } from './tap-blind.ts'
 import { testUnanswered } from './test-unanswered.ts'
@@ -19,16 +37,46 @@ export const RULES: readonly RuleKind[] = [
   callMedia,
   clearRtp,
   testUnanswered,
+  emergencyCall,
+  emergencyReadiness,
+  trunkDown,
+  registrationLost,
+  registrationLapsing,
+  registrationsBelowExpected,
+  registrationsOverdue,
+  setupFailures,
+  certificateExpiring,
+  tollFraud,
+  accountTakeover,
+  passwordGuessing,
+  spoofedIdentity,
+  sipFlood,
+  sipScan,
+  unknownDevice,
+  deviceChanged,
+  clearSip,
   tapBlind,
   siteCutOff,
   agentSilent,
   agentIsolated,
 ]
 
+/** What a channel for some rules only may name besides rules: all that watch for attacks and fraud, all about emergency calls. */
+export const RULE_CLASSES: readonly string[] = [FRAUD, EMERGENCY]
+
 /** The rules of a collector, ready to be made. */
 export type RulesOptions = readonly ConfiguredRule[]
 
-/** Rule name -> its options. Everything has a default: `{}` is all rules as the design has them. */
+/** YAML 1.1 reads the word as false. */
+const OFF: ReadonlySet<unknown> = new Set(['off', false])
+
+/** Rule name -> its options, or off. Everything has a default: `{}` is all rules as the design has them. */
 export const rulesOptions = z
-  .strictObject(Object.fromEntries(RULES.map(({ name, schema }) => [name, schema.prefault({})])))
-  .transform((read): RulesOptions => Object.values(read))
+  .strictObject(
+    Object.fromEntries(RULES.map(({ name, schema }) => [name, orOff(schema).prefault({})])),
+  )
+  .transform((read): RulesOptions => Object.values(read).flatMap((rule) => rule ?? []))
+
+function orOff(schema: RuleKind['schema']) {
+  return z.preprocess((value) => (OFF.has(value) ? null : (value ?? {})), schema.nullable())
+}

@@ -98,6 +98,7 @@ export function verdictPoint(
       expected: round.expected,
       lost_unique: round.lost,
       loss_ratio: round.expected > 0 ? Math.max(0, ratioOf(round)) : undefined,
+      ...effectiveSums(round.shares),
       jitter_ms: round.jitterMs,
       round_trip_ms: round.roundTripMs,
       ...lowestMos(round.shares),
@@ -107,6 +108,17 @@ export function verdictPoint(
       sensor_drops: round.drops,
     },
   )
+}
+
+/** As sums, so that they can be added up like those of the loss. */
+function effectiveSums(streams: readonly Stream[]): Readonly<Record<string, number>> {
+  const sums = { effective_lost: 0, effective_expected: 0 }
+  for (const { newest } of streams) {
+    if (newest.effectiveLost === null) continue
+    sums.effective_lost += newest.effectiveLost
+    sums.effective_expected += newest.expected
+  }
+  return sums.effective_expected > 0 ? sums : {}
 }
 
 /** Of the scale most of the streams have; two scales do not compare, and what was assumed was not measured. */

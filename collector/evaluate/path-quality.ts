@@ -3,10 +3,11 @@ import { stepOf } from './observers.ts'
 import { PathBook, type Closed, type Path } from './path-book.ts'
 import type { PathLabels } from './path-judgement.ts'
 import { readInterval } from './path-points.ts'
+import type { PathName } from './path-limits.ts'
 import { qualityLimits, type QualityLimits } from './quality-limits.ts'
 import { QualityPath, type QualityAlert } from './quality-path.ts'
 import type { StreamInterval } from './round.ts'
-import { defineRule, type Rule, type RuleContext } from './rule.ts'
+import { defineRule, type Rule, type RuleContext, type ShownLimits } from './rule.ts'
 
 /** Jitter, MOS and effective loss of each path: three limits, each an alert of its own. */
 export const pathQuality = defineRule({
@@ -19,10 +20,12 @@ export const pathQuality = defineRule({
 
 class PathQuality implements Rule {
   readonly #context: RuleContext
+  readonly #limitsOf: (path: PathName) => QualityLimits
   readonly #book: PathBook<QualityPath>
 
-  constructor(limitsOf: (path: PathLabels) => QualityLimits, context: RuleContext) {
+  constructor(limitsOf: (path: PathName) => QualityLimits, context: RuleContext) {
     this.#context = context
+    this.#limitsOf = limitsOf
     this.#book = new PathBook({
       restored: context.restored,
       read: (point, labels) => readQuality(point, limitsOf(labels)),
@@ -43,6 +46,11 @@ class PathQuality implements Rule {
 
   siteLost(site: string, atUs: number): void {
     this.#book.siteLost(site, atUs)
+  }
+
+  shownLimits(path: PathName): ShownLimits {
+    const { jitterMs, mosLq } = this.#limitsOf(path)
+    return { jitterMs, mosLq }
   }
 
   snapshot(): unknown {

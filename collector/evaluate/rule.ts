@@ -1,8 +1,9 @@
 import type { z } from 'zod'
-import type { Measurement } from '../../common/measurement.ts'
+import type { Measurement, MeasurementName } from '../../common/measurement.ts'
 import type { Topology } from '../topology/site.ts'
 import type { Breach } from './breach.ts'
 import type { IsolatedAgents } from './isolated-agents.ts'
+import type { PathName } from './path-limits.ts'
 import type { Presence } from './presence.ts'
 
 export type ChangeKind = 'firing' | 'escalated' | 'resolved' | 'ended'
@@ -33,6 +34,8 @@ type Query = 'find' | 'agents' | 'sites' | 'limitUs' | 'isSilent' | 'isOverdue'
 
 /** Pure: measurements and times in, breaches and points out through the context. Time never comes from anywhere else. */
 export interface Rule {
+  /** What it looks at: it is not told of batches without any of these. Everything where not said. */
+  readonly measurements?: ReadonlySet<MeasurementName>
   /** Points as they arrive, enriched and with the agent's clock corrected. */
   observe(points: readonly Measurement[], arrivalUs: number): void
   /** About once a second: what is due because nothing arrived. */
@@ -41,10 +44,18 @@ export interface Rule {
   forgetAgent?(agent: string): void
   /** All agents of the site fell silent: what is open there is unknown from now on, neither up nor down. */
   siteLost?(site: string, atUs: number): void
+  /** For people to see beside what was measured on a path. */
+  shownLimits?(path: PathName): ShownLimits
   /** JSON-able; a rule made with it goes on where this one stood. */
   snapshot(): unknown
   /** What was not judged, and why. */
   counters(): Readonly<Record<string, number>>
+}
+
+/** Of a path; absent where none is set. */
+export interface ShownLimits {
+  readonly jitterMs?: number | undefined
+  readonly mosLq?: number | undefined
 }
 
 /** A rule that has read its options. */

@@ -24,6 +24,11 @@ export function count(number: number): string {
   return WITH_THOUSANDS.format(number)
 }
 
+/** "1 call", "1,234 calls" */
+export function counted(number: number, noun: string): string {
+  return `${count(number)} ${noun}${number === 1 ? '' : 's'}`
+}
+
 /** "2026-11-22 03:12 UTC" */
 export function utcMinute(timeUs: number): string {
   return `${UTC_MINUTE.format(Math.floor(timeUs / US_PER_MS))} UTC`

@@ -25,7 +25,7 @@ export class EventStreams {
     return this.#dropped
   }
 
-  /** Answers with a stream that begins with `first`. */
+  /** Answers with a stream that begins with the overview `first`, as JSON. */
   open(request: FastifyRequest, reply: FastifyReply, first: string): FastifyReply {
     if (this.#streams.size >= this.#max) {
       void reply.header('retry-after', '10')
@@ -39,7 +39,7 @@ export class EventStreams {
     }
     request.raw.once('close', forget)
     reply.raw.once('close', forget)
-    stream.write(`retry: ${RECONNECT_MS}\n\n${frame(first)}`)
+    stream.write(`retry: ${RECONNECT_MS}\n\n${frame('overview', first)}`)
     return reply
       .type('text/event-stream')
       .header('cache-control', 'no-store')
@@ -48,9 +48,9 @@ export class EventStreams {
       .send(stream)
   }
 
-  /** Sends the overview, as JSON, to everybody. */
-  send(overview: string): void {
-    this.#write(frame(overview))
+  /** Sends what changed since the last time, as JSON, to everybody. */
+  send(change: string): void {
+    this.#write(frame('change', change))
   }
 
   /** Keeps proxies from closing a connection on which nothing happens. */
@@ -76,6 +76,6 @@ export class EventStreams {
   }
 }
 
-function frame(overview: string): string {
-  return `event: overview\ndata: ${overview}\n\n`
+function frame(event: 'overview' | 'change', json: string): string {
+  return `event: ${event}\ndata: ${json}\n\n`
 }

@@ -67,6 +67,8 @@ export interface ServerOptions {
   readonly tokens: Tokens
   /** The overview as JSON, not older than a second. */
   readonly overview: () => Promise<string>
+  /** Begins a stream of changes with the overview they build upon. */
+  readonly follow: <T>(begin: (first: string) => T) => Promise<T>
   /** Why the collector cannot do its work now; undefined when it can. */
   readonly problem: () => Promise<string | undefined>
   readonly streams: EventStreams
@@ -79,7 +81,7 @@ export interface ServerOptions {
 
 /** The collector's HTTP side, not listening yet. */
 export async function createServer(options: ServerOptions): Promise<HttpServer> {
-  const { ingest, limits, log, nowMs, overview, problem, streams, tls, tokens } = options
+  const { follow, ingest, limits, log, nowMs, overview, problem, streams, tls, tokens } = options
   const server = bareServer(log, tls)
   server.server.maxConnections = limits.connections
   const sessions = new Sessions(nowMs)
@@ -112,7 +114,7 @@ export async function createServer(options: ServerOptions): Promise<HttpServer> 
   server.get(
     '/api/v1/events',
     { onRequest: forViewers, exposeHeadRoute: false },
-    async (request, reply) => streams.open(request, reply, await overview()),
+    async (request, reply) => follow((first) => streams.open(request, reply, first)),
   )
   await consoleRoutes(server, options.consoleFolder)
   return server

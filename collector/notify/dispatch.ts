@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { reasonOf, TransientError } from '../../common/errors.ts'
 import type { Logger } from '../../common/log.ts'
-import { breachSchema, SEVERITIES, type Breach, type Severity } from '../evaluate/breach.ts'
+import { breachSchema, type Breach } from '../evaluate/breach.ts'
 import type { Change } from '../evaluate/evaluator.ts'
+import { actionOf } from './action.ts'
 import { messageOf } from './message.ts'
 import type { NotificationKind, Notifier } from './notifier.ts'
+import { isToldOf, type Route } from './route.ts'
 
 /** Changes waiting per channel; beyond it the oldest goes. */
 const MAX_WAITING = 1000
@@ -19,11 +21,8 @@ const MAX_RETRY_AFTER_MS = 10 * 60_000
 const GIVE_UP_MS = 24 * 3_600_000
 const ID_LENGTH = 32
 
-export interface Channel {
-  readonly name: string
+export interface Channel extends Route {
   readonly notifier: Notifier
-  /** What is less severe is not sent through it; warning where not said. */
-  readonly severity?: Severity
 }
 
 export interface DispatchOptions {
@@ -31,6 +30,8 @@ export interface DispatchOptions {
   readonly log: Logger
   /** Where the evidence of a breach can be seen. */
   readonly link: (breach: Breach) => string
+  /** What people call a party of the site file. */
+  readonly nameOf?: (party: string) => string
   /** An earlier snapshot(); what is malformed in it is left out. */
   readonly restored?: unknown
   /** Called when snapshot() would give something new: the outbox is the caller's to keep. */
@@ -66,8 +67,10 @@ interface Waiting {
  */
 export class Dispatch {
   readonly #outboxes: readonly Outbox[]
+  readonly #names: ReadonlySet<string>
 
   constructor(options: DispatchOptions) {
+    this.#names = new Set(options.notifiers.map(({ name }) => name))
     const restored = readSnapshot(options.restored)
     this.#outboxes = options.notifiers.map(
       (channel) => new Outbox(channel, options, restored[channel.name] ?? []),
@@ -75,7 +78,7 @@ export class Dispatch {
   }
 
   enqueue(changes: readonly Change[]): void {
-    for (const outbox of this.#outboxes) outbox.add(changes)
+    for (const outbox of this.#outboxes) outbox.add(changes, this.#names)
   }
 
   /** What is not delivered yet, JSON-able; the ids stay the same through a restart. */
@@ -95,9 +98,7 @@ export class Dispatch {
 
 /** What one channel has yet to deliver. */
 class Outbox {
-  readonly name: string
-  readonly #notifier: Notifier
-  readonly #least: Severity
+  readonly #channel: Channel
   readonly #options: DispatchOptions
   readonly #closing = new AbortController()
   readonly #deliveries = new Set<Promise<void>>()
@@ -106,16 +107,18 @@ class Outbox {
   #timer: NodeJS.Timeout | undefined
 
   constructor(channel: Channel, options: DispatchOptions, restored: readonly Stored[]) {
-    this.name = channel.name
-    this.#notifier = channel.notifier
-    this.#least = channel.severity ?? 'warning'
+    this.#channel = channel
     this.#options = options
     this.#waiting = restored.map((stored) => ({ ...stored, ...FRESH }))
     this.#run()
   }
 
-  add(changes: readonly Change[]): void {
-    const wanted = changes.filter(({ breach }) => isAtLeast(breach.severity, this.#least))
+  get name(): string {
+    return this.#channel.name
+  }
+
+  add(changes: readonly Change[], channels: ReadonlySet<string>): void {
+    const wanted = changes.filter(({ breach }) => isToldOf(this.#channel, breach, channels))
     if (wanted.length === 0) return
     const queuedMs = Date.now()
     for (const { kind, breach } of wanted)
@@ -180,8 +183,10 @@ class Outbox {
     const context = { channel: this.name, delivery: id, alert: kind, object: breach.object }
     try {
       const link = this.#options.link(breach)
-      const { title, text } = messageOf(kind, breach, link)
-      await this.#notifier.notify({ id, kind, breach, title, text, link }, this.#closing.signal)
+      const { title, text } = messageOf(kind, breach, link, this.#options.nameOf)
+      const action = actionOf(kind, breach)
+      const notification = { id, kind, breach, title, text, link, ...(action && { action }) }
+      await this.#channel.notifier.notify(notification, this.#closing.signal)
       this.#counters.delivered++
       this.#remove(item)
     } catch (error) {
@@ -234,10 +239,6 @@ function readSnapshot(value: unknown): Readonly<Record<string, readonly Stored[]
       }),
     ]),
   )
-}
-
-function isAtLeast(severity: Severity, least: Severity): boolean {
-  return SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(least)
 }
 
 /** The same for the same change, also when a restart repeats it; fit for a header. */

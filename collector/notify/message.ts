@@ -32,16 +32,46 @@ const ADVICE: Readonly<Record<string, string>> = {
     'see whether the capture runs, has its rights and keeps up; until it does, nothing is known of the calls there',
   'site-cut-off':
     'call somebody at the site: is there power? then the line; what its alerts said before is unknown now',
+  'emergency-call': 'send somebody to the door, and to the caller; keep the line free',
+  'emergency-readiness':
+    'until it is ready again, tell people there to use a mobile phone for emergencies',
+  'trunk-down': 'call the owner of the trunk; see whether calls go over another one meanwhile',
+  'registration-lost':
+    'see whether the registrar knows the account and its password is right; do not try in a hurry: retries lock it out',
+  'registration-lapsing': 'see whether the phone has power and network: it does not refresh',
+  'registrations-below-expected':
+    'look at what the missing phones share: a switch, its power, a network, a registrar',
+  'registrations-overdue':
+    'look at what the phones that do not refresh share: a switch, its power, a network, a registrar',
+  'setup-failures': 'look at the response codes of this peer; 503 means that it is full or down',
+  'certificate-expiring': 'renew the certificate, on every server of the name',
+  'toll-fraud':
+    'block the account now, then its password; ask afterwards whether somebody really called there',
+  'account-takeover': 'ask the owner of the account; if in doubt block it and change its password',
+  'password-guessing': 'block the source; if it was let in, block the account too',
+  'spoofed-identity': 'let the border refuse calls from outside under numbers of your own',
+  'sip-flood': 'block the source, or limit its rate, before it reaches the server',
+  'sip-scan': 'block the source; see whether this port has to be open to it at all',
+  'unknown-device': 'ask whether somebody has put up this phone',
+  'device-changed': 'ask whether a phone was exchanged or its firmware renewed',
+  'clear-sip': 'see why this is not over TLS: the phone, its profile, the trunk',
   'agent-isolated': 'look at the network of the agent itself before believing what it misses',
   'test-unanswered': 'see whether the target is up and its reflector runs, then the way to it',
   'agent-silent': 'see whether the machine has power and network, then whether the agent runs',
 }
 
-export function messageOf(kind: NotificationKind, breach: Breach, link: string): Message {
+/** @param nameOf what people call a party */
+export function messageOf(
+  kind: NotificationKind,
+  breach: Breach,
+  link: string,
+  nameOf: (party: string) => string = (party) => party,
+): Message {
   const title = titleOf(kind, breach)
   const { labels, evidence } = breach
   const worst = evidence['worst_stream']
   const worstPath = evidence['worst_path']
+  const advice = adviceOn(breach)
   const lines = [
     `${kind === 'firing' ? '' : `${kind}: `}${breach.summary}`,
     `Where: ${placeOf(breach)}`,
@@ -51,11 +81,16 @@ export function messageOf(kind: NotificationKind, breach: Breach, link: string):
     worstPath === undefined ? '' : `Worst path: ${worstPath} streams`,
     `Since: ${utcMinute(breach.sinceUs)}${durationOf(breach, 'for')}`,
     `Severity: ${breach.severity}`,
-    `Owner: ${labels['owner'] ?? 'unknown'}`,
-    kind === 'resolved' ? '' : adviceFor(breach),
+    `Owner: ${nameOf(labels['owner'] ?? 'unknown')}`,
+    kind === 'resolved' || advice === undefined ? '' : `To do: ${advice}`,
     link === '' ? '' : `Evidence: ${link}`,
   ]
   return { title, text: lines.filter((line) => line !== '').join('\n') }
+}
+
+/** What to do first about it. */
+export function adviceOn({ rule }: Pick<Breach, 'rule'>): string | undefined {
+  return ADVICE[rule]
 }
 
 function titleOf(kind: NotificationKind, breach: Breach): string {
@@ -93,9 +128,4 @@ function placeOf({ object, labels }: Breach): string {
 
 function durationOf({ closedUs, sinceUs }: Breach, word: 'for' | 'after'): string {
   return closedUs === undefined ? '' : `, ${word} ${lasting(closedUs - sinceUs)}`
-}
-
-function adviceFor({ rule }: Breach): string {
-  const advice = ADVICE[rule]
-  return advice === undefined ? '' : `To do: ${advice}`
 }

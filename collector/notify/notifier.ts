@@ -2,8 +2,22 @@ import { z } from 'zod'
 import type { Logger } from '../../common/log.ts'
 import { name as nameSchema } from '../../common/settings.ts'
 import { SEVERITIES, type Breach, type Severity } from '../evaluate/breach.ts'
+import type { Route } from './route.ts'
 
 export type NotificationKind = 'firing' | 'escalated' | 'resolved' | 'ended'
+
+/** What a rule suggests to do at once, for a program that can do it: a PBX, a session border controller, a firewall. */
+export interface Action {
+  /** account: no more calls from it; source: no more packets from the address; trunk: no more calls of this kind over it. */
+  readonly block: string
+  /** Masked as the agent masked it. */
+  readonly account?: string
+  /** The same account in every message, without saying which: HMAC of the agent that saw it. */
+  readonly accountId?: string
+  readonly source?: string
+  readonly trunk?: string
+  readonly site?: string
+}
 
 /** One change of a breach on its way to a person. */
 export interface Notification {
@@ -17,6 +31,8 @@ export interface Notification {
   readonly text: string
   /** The console page with the evidence. */
   readonly link: string
+  /** What a program could do about it at once. */
+  readonly action?: Action
 }
 
 /** A channel. Throws TransientError (worth a retry) or PermanentError (not); retries are dispatch's business. */
@@ -31,10 +47,7 @@ export interface NotifierContext {
 }
 
 /** A channel that has read its options. */
-export interface ConfiguredNotifier {
-  readonly name: string
-  /** What is less severe than this is not sent through it. */
-  readonly severity: Severity
+export interface ConfiguredNotifier extends Route {
   readonly create: (context: NotifierContext) => Notifier
 }
 
@@ -44,14 +57,20 @@ export interface NotifierKind {
   readonly schema: z.ZodType<ConfiguredNotifier>
 }
 
-/** Options every channel has: its name where there are several of a kind, and the least severity it is used for. */
+/** Options every channel has: its name where there are several of a kind, and what it is for. */
 export const COMMON_OPTIONS = {
   name: nameSchema.optional(),
   severity: z.enum(SEVERITIES).default('warning'),
+  /** Names of rules or of classes of rules; with an empty list, only what names the channel itself. */
+  rules: z.array(nameSchema).optional(),
 } as const
 
 export function defineNotifier<
-  Options extends { readonly name?: string | undefined; readonly severity: Severity },
+  Options extends {
+    readonly name?: string | undefined
+    readonly severity: Severity
+    readonly rules?: readonly string[] | undefined
+  },
 >(definition: {
   readonly name: string
   readonly summary: string
@@ -65,6 +84,7 @@ export function defineNotifier<
     schema: options.transform((read) => ({
       name: read.name ?? name,
       severity: read.severity,
+      rules: read.rules,
       create: (context) => create(read, context),
     })),
   }

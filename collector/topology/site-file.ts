@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { name } from '../../common/settings.ts'
 import { parseCidr, type Cidr } from './address.ts'
+import { BusinessHours, isTimeZone } from './business-hours.ts'
 
 const MAX_CIDRS = 1000
+const MAX_TEXT = 200
 
 const cidr = z.string('expected a block such as 10.1.0.0/16').transform((text, context) => {
   const parsed = parseCidr(text)
@@ -31,6 +33,54 @@ const network = z.strictObject({
   owner: name.optional(),
   /** encrypted: speech from and to there goes as SRTP, and what does not is a finding. */
   media: z.enum(['encrypted', 'any']).optional(),
+  /** tls: signalling from and to there is encrypted, and what is not is a finding. */
+  sip: z.enum(['tls', 'any']).optional(),
+})
+
+const site = z
+  .strictObject({
+    /** Phones that should be registered; fewer is a finding. */
+    'expected-registrations': z.int().min(1).optional(),
+    'business-hours': z.string().optional(),
+    'time-zone': z.string().refine(isTimeZone, 'expected a time zone such as Europe/Amsterdam'),
+  })
+  .partial({ 'time-zone': true })
+  .transform((read, context) => {
+    const { 'business-hours': text, 'time-zone': zone = 'UTC' } = read
+    const hours = text === undefined ? undefined : BusinessHours.parse(text, zone)
+    if (text !== undefined && hours === undefined)
+      context.issues.push({
+        code: 'custom',
+        path: ['business-hours'],
+        message: 'expected hours such as mo-fr 08:00-18:00, or several separated by commas',
+        input: text,
+      })
+    return { expectedRegistrations: read['expected-registrations'], hours }
+  })
+
+const emergency = z.strictObject({
+  /** Calls to these are told of; left out, to whatever the agents take for an emergency number. */
+  numbers: z
+    .array(z.string().regex(/^[0-9*#]{2,8}$/, 'expected a short number such as "112", in quotes'))
+    .min(1)
+    .optional(),
+  sites: z
+    .record(
+      name,
+      z.strictObject({
+        /** Target of the sip-options probe that asks the trunk the call would take. */
+        trunk: z.string().min(1).optional(),
+        /** Account of the sip-register probe the call would be made from. */
+        account: z.string().min(1).optional(),
+        /** The number sent along: where somebody can be called back. */
+        'caller-id': z.string().min(1).max(MAX_TEXT).optional(),
+        /** Where help is to go, as sent or as filed with the carrier. */
+        location: z.string().min(1).max(MAX_TEXT).optional(),
+        /** Channels told at once when somebody at the site calls an emergency number. */
+        notify: z.array(name).default([]),
+      }),
+    )
+    .default({}),
 })
 
 const agent = z.strictObject({ at: name.optional(), 'runs-on': name.optional() })
@@ -46,6 +96,8 @@ export const siteFile = z
     agents: z.record(name, agent).default({}),
     components: z.record(name, component).default({}),
     services: z.record(name, z.looseObject({})).default({}),
+    sites: z.record(name, site).default({}),
+    emergency: emergency.prefault({}),
   })
   .superRefine((file, context) => {
     const complain = (path: PropertyKey[], message: string): void => {

@@ -1,4 +1,5 @@
 import { contains, parseAddress, parseCidr, subnetOf, type Address, type Cidr } from './address.ts'
+import type { BusinessHours } from './business-hours.ts'
 import type { SiteFile } from './site-file.ts'
 
 /** Said where nobody declared it: better than a guess. */
@@ -45,8 +46,21 @@ export interface Segment {
 /** What rules ask of the site file. */
 export type Topology = Pick<
   Site,
-  'segment' | 'observedAt' | 'siteOf' | 'ownerOf' | 'ownerOfAgent' | 'expectsEncryption'
+  | 'segment'
+  | 'locate'
+  | 'observedAt'
+  | 'siteOf'
+  | 'ownerOf'
+  | 'ownerOfAgent'
+  | 'expectsEncryption'
+  | 'expectsTls'
+  | 'expectedRegistrations'
+  | 'businessHours'
+  | 'emergencySites'
+  | 'isEmergencyNumber'
 >
+
+export type EmergencyCall = SiteFile['emergency']['sites'][string]
 
 interface Network {
   readonly name: string
@@ -54,6 +68,7 @@ interface Network {
   readonly bearer: string | undefined
   readonly owner: string | undefined
   readonly media: 'encrypted' | 'any' | undefined
+  readonly sip: 'tls' | 'any' | undefined
 }
 
 interface Block extends Cidr {
@@ -65,20 +80,27 @@ export class Site {
   readonly #networks: ReadonlyMap<string, Network>
   readonly #agents: SiteFile['agents']
   readonly #components: SiteFile['components']
+  readonly #parties: SiteFile['parties']
+  readonly #sites: SiteFile['sites']
+  readonly #emergency: SiteFile['emergency'] | undefined
   /** Longest prefix first. */
   readonly #blocks: readonly Block[]
 
   constructor(file?: SiteFile) {
     const networks = new Map<string, Network>()
     const blocks: Block[] = []
-    for (const [id, { cidr, site, bearer, owner, media }] of Object.entries(file?.networks ?? {})) {
-      const network = { name: id, site, bearer, owner, media }
+    for (const [id, { cidr, ...rest }] of Object.entries(file?.networks ?? {})) {
+      const { site, bearer, owner, media, sip } = rest
+      const network = { name: id, site, bearer, owner, media, sip }
       networks.set(id, network)
       for (const { base, length } of cidr) blocks.push({ base, length, network })
     }
     this.#networks = networks
     this.#agents = file?.agents ?? {}
     this.#components = file?.components ?? {}
+    this.#parties = file?.parties ?? {}
+    this.#sites = file?.sites ?? {}
+    this.#emergency = file?.emergency
     this.#blocks = blocks.sort((a, b) => b.length - a.length)
   }
 
@@ -116,6 +138,11 @@ export class Site {
     return declared === undefined ? network : declared.site
   }
 
+  /** What people call a party: its name, or its id where the site file gives none. */
+  nameOfParty(id: string): string {
+    return entryOf(this.#parties, id)?.name ?? id
+  }
+
   /** Who answers for a network. */
   ownerOf(network: string): string {
     return this.#networks.get(network)?.owner ?? UNKNOWN
@@ -132,6 +159,31 @@ export class Site {
   /** Whether the site file says that speech from and to the network is encrypted. */
   expectsEncryption(network: string): boolean {
     return this.#networks.get(network)?.media === 'encrypted'
+  }
+
+  /** Whether the site file says that signalling from and to the network is encrypted. */
+  expectsTls(network: string): boolean {
+    return this.#networks.get(network)?.sip === 'tls'
+  }
+
+  /** How many phones of the site should be registered. */
+  expectedRegistrations(site: string): number | undefined {
+    return entryOf(this.#sites, site)?.expectedRegistrations
+  }
+
+  /** When people work there. */
+  businessHours(site: string): BusinessHours | undefined {
+    return entryOf(this.#sites, site)?.hours
+  }
+
+  /** What an emergency call from each site needs. */
+  emergencySites(): readonly (readonly [site: string, call: EmergencyCall])[] {
+    return Object.entries(this.#emergency?.sites ?? {})
+  }
+
+  /** Undefined where the site file does not say which are. */
+  isEmergencyNumber(number: string): boolean | undefined {
+    return this.#emergency?.numbers?.includes(number)
   }
 
   /**

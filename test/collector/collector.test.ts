@@ -31,7 +31,7 @@ const overview = z.object({
     z.looseObject({
       from: z.string(),
       to: z.string(),
-      history: z.array(z.array(z.number().nullable())),
+      history: z.object({ loss: z.array(z.number().nullable()) }),
     }),
   ),
   alerts: z.array(z.looseObject({ object: z.string(), state: z.string(), sinceMs: z.number() })),
@@ -238,7 +238,7 @@ notify: [{ notifier: webhook, url: "${await receiver.open()}" }]
   t.equal(restored.alerts[0]?.sinceMs, before.alerts[0]?.sinceMs)
   const [path] = restored.paths
   t.match(path, { from: 'hq', to: 'carrier-b', firing: true, owner: 'carrier-b', bearer: 'wan' })
-  const losses = (path?.history ?? []).flatMap(([, loss]) => loss ?? [])
+  const losses = (path?.history.loss ?? []).flatMap((loss) => loss ?? [])
   t.ok(losses.length >= 3, `${losses.length} steps of history`)
   t.ok(losses.every((loss) => loss === 0.08))
   await pushInterval(second.url, 0)

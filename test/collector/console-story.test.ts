@@ -50,11 +50,13 @@ test('with the real collector paths appear, a breach shows and resolves, all wit
   const alert = page.locator('#alerts > li')
   await alert.filter({ hasText: 'firing' }).waitFor()
   t.match(await alert.innerText(), /hq → carrier-b/)
-  t.match(await alert.innerText(), /owner carrier-b/i)
+  t.match(await alert.innerText(), /owner Carrier B/)
+  t.match(await alert.innerText(), /To do: look for drops/)
   await page.locator('#verdict', { hasText: 'The one path, hq → carrier-b, is over 3 %' }).waitFor()
-  const row = page.locator('#paths tr.path')
+  const row = page.locator('#paths tr.measured')
   t.match(await row.innerText(), /8\.0.%/)
-  t.match(await row.innerText(), /not measured yet/, 'no MOS is made up')
+  t.match(await row.innerText(), /MOS 3\.91|3\.91 narrowband/, 'the MOS the agent rated')
+  t.match(await row.innerText(), /no round trip measured/, 'none is made up')
   await alert.locator('summary').click()
   await page.screenshot({ path: PICTURE.pathname, fullPage: true })
   const link = /http\S+#alert-\S+/.exec(await alert.locator('.message').innerText())?.[0]
@@ -89,6 +91,10 @@ function callInterval(endS: number, lost: number): Measurement {
       duplicates: 0,
       reordered: 0,
       jitter_ms: 2.5,
+      discard_ratio_adaptive: 0.01,
+      mos_lq: lost > 10 ? 3.91 : 4.4,
+      mos_scale: 'narrowband',
+      mos_assumed: false,
       sensor_drops: 0,
     },
   )

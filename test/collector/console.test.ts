@@ -16,12 +16,15 @@ import {
   busyOverview,
   emptyOverview,
   history,
+  NO_HISTORY,
   pathView,
+  testView,
+  worstOverview,
 } from '../support/overviews.ts'
 
 /** Pictures to look at; nothing compares them. */
 const PICTURES = new URL('../../.tap/', import.meta.url)
-const PHONE = { viewport: { width: 390, height: 844 } }
+const PHONE = { viewport: { width: 360, height: 780 } }
 const NOW_MS = Date.UTC(2026, 10, 22, 3, 12, 4)
 
 tap.setTimeout(60_000)
@@ -111,9 +114,21 @@ browserTest('one sentence answers whether calls can sound right', async (t, chro
   await says('1 of 4 paths over 3 %: hq → carrier-b')
   t.equal(
     await page.locator('.facts').innerText(),
-    '2 alerts firing · 1 of 3 agents silent · 2 paths cannot be judged · 1 path with nothing measured now',
+    '3 alerts firing · 1 of 4 agents silent · 1 of 4 agents not measuring everything · 2 paths cannot be judged · 1 path with nothing measured now',
   )
-  t.equal(await page.title(), '(2) firing · Kiestoon')
+  t.equal(await page.title(), '(3) firing · Kiestoon')
+  t.match(
+    await page.locator('#paths-title').innerText(),
+    'Paths 7 paths, measured in 9 ways; alerts first, then by name',
+  )
+  server.show(worstOverview(NOW_MS))
+  await says('The sound of calls stopped: hq → carrier-a and 1 more path')
+  t.match(await page.locator('.facts').innerText(), /^1 of 3 paths over 3.%: hq → carrier-b · 5/)
+  server.show({
+    ...busy,
+    alerts: worstOverview(NOW_MS).alerts.filter(({ rule }) => rule === 'site-cut-off'),
+  })
+  await says('Nothing is heard any more: site branch-4')
 
   const one = pathView(NOW_MS)
   const calm = { ...emptyOverview(NOW_MS), agents: [agentView(NOW_MS)] }
@@ -145,7 +160,7 @@ browserTest('one sentence answers whether calls can sound right', async (t, chro
   server.show({ ...calm, paths: [...over, one] })
   await says('4 of 5 paths over their limit: hq → b, hq → c, hq → d and 1 more')
   // the same path judged from calls and from a test stream is one path
-  server.show({ ...calm, paths: [pathView(NOW_MS, { source: 'test', verdict: 'over' }), one] })
+  server.show({ ...calm, paths: [testView(NOW_MS, { verdict: 'over' }), one] })
   await says('The one path, hq → carrier-a, is over 3 %')
   t.same(complaints, [])
 })
@@ -160,17 +175,21 @@ browserTest(
           verdict: 'silent',
           lossRatio: null,
           jitterMs: null,
+          mosLq: null,
+          effectiveLossRatio: null,
           streams: 0,
           lastSeenMs: NOW_MS - 130_000,
-          history: history(NOW_MS, (step) => (step < 10 || step === 40 || step > 77 ? null : 0.01)),
+          history: history((step) => (step < 10 || step === 40 || step > 77 ? null : 0.01)),
         }),
-        pathView(NOW_MS, { to: 'b', verdict: 'tainted', lossRatio: 0.0304, limitRatio: 0.03 }),
-        pathView(NOW_MS, { to: 'c', verdict: 'too-few', lossRatio: 0.0001 }),
+        pathView(NOW_MS, { to: 'b', verdict: 'tainted', lossRatio: 0.0304, sensorDrops: 304 }),
+        pathView(NOW_MS, { to: 'c', verdict: 'too-few', lossRatio: 0.0001, history: NO_HISTORY }),
+        testView(NOW_MS, { to: 'd' }),
+        pathView(NOW_MS, { to: 'e', verdict: 'unknown', jitterMs: 31.4, mosLq: 3.594 }),
       ],
       agents: [agentView(NOW_MS, { clockOffsetMs: null, spoolPoints: null, version: '' })],
     })
     const { page, complaints } = await visit(t, chromium, server)
-    const [silent, tainted, few] = ['carrier-a', 'b', 'c'].map((to) =>
+    const [silent, tainted, few, test, unknown] = ['carrier-a', 'b', 'c', 'd', 'e'].map((to) =>
       page
         .getByRole('row')
         .filter({ has: page.getByRole('button', { name: `hq → ${to}`, exact: true }) }),
@@ -180,20 +199,37 @@ browserTest(
     t.same(
       cells?.map((cell) => cell.replaceAll(/\s+/g, ' ').trim()),
       [
+        'calls at hq-edge last 2 min 10 s ago · lan · Network team',
         '– no loss measured limit 3 %',
+        '– not measured',
         '– no jitter measured',
-        '– not measured yet',
-        '– no round trip measured; only test streams have one',
-        '0',
-        'packets seen last 2 min 10 s ago',
+        '– no MOS: no stream with a rated codec',
+        '– no round trip measured',
         '',
       ],
     )
+    t.match(
+      (await test?.getByRole('cell').allInnerTexts())?.map((cell) => cell.replaceAll(/\s+/g, ' ')),
+      [
+        /^test stream at hq-edge/,
+        /^0\.2 %/,
+        /only where the packets of calls are counted/,
+        '3.4 ms',
+        /only where the packets of calls are counted/,
+        '12.4 ms',
+      ],
+    )
+    t.match(await unknown?.innerText(), /unknown: the agent itself is cut off/)
+    t.match(await unknown?.innerText(), /31\.4.ms\s+over 30.ms\s+3\.59 narrowband\s+below 3\.6/)
     t.match(await silent?.innerText(), 'nothing measured now')
     t.match(await tainted?.innerText(), /cannot be judged: the tap itself dropped packets/)
     t.match(await tainted?.innerText(), /3\.04.%/, 'a figure over the limit is not rounded to it')
     t.match(await few?.innerText(), /too few packets to judge/)
     t.match(await few?.innerText(), /<.0\.1.%/, 'some loss is not none')
+    await tainted?.getByRole('button').click()
+    await page.getByText('The tap dropped 304 packets of its own').waitFor()
+    await few?.getByRole('button').click()
+    await page.getByText('No MOS: it is rated where').waitFor()
     const drawn = await silent?.locator('.sparkline .loss').getAttribute('d')
     t.equal(drawn?.match(/M/g)?.length, 2, 'the line is broken where nothing was measured')
     t.match(await page.locator('#agents tbody tr').innerText(), /clock offset not measured/)
@@ -244,6 +280,8 @@ browserTest(
     server.show(busyOverview(NOW_MS))
     const { page, complaints } = await visit(t, chromium, server)
     await page.locator('#verdict').waitFor()
+    const firing = page.locator('#alerts > li').filter({ hasText: 'tap eth1 of agent branch-2-gw' })
+    t.match(await firing.innerText(), /warning\s+tap blind[^]*To do: see whether the capture runs/)
     await page.goto(`http://${HOST}:${server.port}/#alert-loss-branch-3-hq-1`)
     await page.reload()
     const message = page.locator('.alert.wanted .message')
@@ -264,7 +302,7 @@ browserTest('everything can be done from the keyboard', async (t, chromium, serv
       '((it) => (it === document.body ? "" : it.innerText || it.className))(document.activeElement)',
     )
   const tabTo = async (wanted: RegExp): Promise<void> => {
-    for (let presses = 0; presses < 30; presses++) {
+    for (let presses = 0; presses < 40; presses++) {
       if (wanted.test(String(await focused()))) return
       await page.keyboard.press('Tab')
     }
@@ -276,19 +314,35 @@ browserTest('everything can be done from the keyboard', async (t, chromium, serv
 
   await tabTo(/^hq → carrier-b$/)
   await page.keyboard.press('Tab')
-  const chart = page.getByRole('slider')
-  t.ok(await chart.evaluate('document.activeElement.className === "plot"'), 'then comes its chart')
+  const charts = page.getByRole('slider')
+  t.ok(await charts.evaluate('document.activeElement.className === "charts"'), 'then its charts')
+  const says = async (): Promise<string> =>
+    ((await charts.getAttribute('aria-valuetext')) ?? '').replaceAll('\u00a0', ' ')
   await page.keyboard.press('End')
-  t.match(await chart.getAttribute('aria-valuetext'), /^03:12:00 {2}7\.6.%, over$/)
-  await page.locator('.read-out', { hasText: '03:12:00' }).waitFor()
+  t.equal(
+    await says(),
+    '03:11:50  calls at hq-edge: loss 0.3 %, jitter 3.4 ms, MOS 4.36; receivers report: loss 8.8 %, over, jitter 9.6 ms; test stream: loss 7.6 %, over, jitter 12.6 ms',
+  )
+  await page.locator('.read-out', { hasText: '03:11:50' }).waitFor()
   await page.keyboard.press('Home')
-  t.match(await chart.getAttribute('aria-valuetext'), /^02:57:10 {2}0\.4.%$/)
+  t.match(await says(), /^02:57:00 {2}calls at hq-edge: loss 0.1 %/)
   for (let step = 0; step < 20; step++) await page.keyboard.press('ArrowRight')
-  t.equal(await chart.getAttribute('aria-valuetext'), '03:00:30  nothing measured')
+  t.match(await says(), /^03:00:20 .*; test stream: nothing measured$/)
+  t.match(await charts.getAttribute('aria-label'), /test stream: highest loss 8\.8.%, 24 of 81/)
+  t.equal(await page.locator('.legend').first().locator('li').count(), 3, 'three lines of loss')
+  t.equal(await page.locator('.plot').count(), 3)
+
+  await tabTo(/^The same as figures$/)
+  await page.keyboard.press('Enter')
+  const figures = page.getByRole('region', { name: 'Figures of the last 15 minutes' })
+  t.match(
+    (await figures.locator('tbody tr').first().innerText()).replaceAll('\u00a0', ' '),
+    /^03:11:50\s+0\.3 %\s+3\.4 ms\s+4\.36\s+8\.8 %, over/,
+  )
 
   await tabTo(/^branch-2 → hq$/)
   await page.keyboard.press('Space')
-  await page.getByText('Loss of branch-2 → hq, last 15 minutes').waitFor()
+  await page.getByText('branch-2 → hq, last 15 minutes').waitFor()
   t.equal(await page.locator('button[aria-expanded=true]').count(), 2)
   t.same(complaints, [])
 })
@@ -367,7 +421,14 @@ browserTest(
       alerts: [
         alertView(NOW_MS, { summary: long, text: long, object: long, owner: long, segment: long }),
       ],
-      agents: [agentView(NOW_MS, { agent: long, site: long, version: long })],
+      agents: [
+        agentView(NOW_MS, {
+          agent: long,
+          site: long,
+          version: long,
+          problems: [{ what: long, reason: long }],
+        }),
+      ],
     })
     await page.locator('#agents', { hasText: long }).waitFor()
     t.equal(await scrollsSideways(page), false)
@@ -386,6 +447,60 @@ browserTest('two hundred paths are shown, and the rest is counted', async (t, ch
 })
 
 browserTest(
+  'a path measured in several ways is one path, and says how each was measured',
+  async (t, chromium, server) => {
+    server.show(busyOverview(NOW_MS))
+    const { page, complaints } = await visit(t, chromium, server)
+    const path = page.locator('tbody.path').first()
+    await path.locator('.plot canvas').first().waitFor()
+    t.equal(await path.getByRole('rowheader').count(), 1)
+    t.match(
+      await path.getByRole('rowheader').innerText(),
+      /hq → carrier-b\s+over 3.%\s*alert firing/,
+    )
+    const how = await path.locator('td.how').allInnerTexts()
+    t.match(
+      how.map((words) => words.replaceAll(/\s+/g, ' ')),
+      [
+        'calls at hq-edge under 3 % 12 streams · lan · Network team',
+        'receivers report at carrier-b over 3 % 11 of 12 streams over · internet · Carrier B',
+        'test stream at carrier-b over 3 % 1 stream · internet · Carrier B',
+      ],
+    )
+    t.match(
+      await path.locator('.how-measured').innerText(),
+      /counted at hq-edge: what was lost between hq and hq-edge; what is lost behind hq-edge is not in it/,
+    )
+    t.match(
+      await path.locator('.comparison').innerText(),
+      /Up to hq-edge 0\.2.% was lost; over the whole way receivers in carrier-b report 7\.9.%/,
+    )
+    t.match(await path.locator('.legend').last().innerText(), /calls at hq-edge, narrowband 4\.36/)
+    await path.locator('.u-over').first().hover()
+    await path.locator('.read-out', { hasText: /^03:04:[0-5]0$/ }).waitFor()
+    t.match(
+      (await path.locator('.legend').first().innerText()).replaceAll('\u00a0', ' '),
+      /receivers report 0\.3 %/,
+      'the pointer reads all charts at once',
+    )
+    t.same(complaints, [])
+  },
+)
+
+browserTest('an agent whose probes fail says which and why', async (t, chromium, server) => {
+  server.show(busyOverview(NOW_MS))
+  const { page, complaints } = await visit(t, chromium, server)
+  const agent = page.getByRole('row').filter({ hasText: 'branch-2-gw' })
+  await agent.waitFor()
+  t.match(await agent.getAttribute('class'), 'tone-caution')
+  t.match(
+    await agent.innerText(),
+    /tap blind: the tap dropped 304 packets[^]*ups-nut: connect ECONNREFUSED 10\.2\.0\.9:3493/,
+  )
+  t.same(complaints, [])
+})
+
+browserTest(
   'light and dark, desk and wall, for somebody to look at',
   async (t, chromium, server) => {
     server.show(busyOverview(NOW_MS))
@@ -398,7 +513,7 @@ browserTest(
         viewport: { width, height: 900 },
         colorScheme,
       })
-      await page.locator('.plot canvas').waitFor()
+      await page.locator('.plot canvas').first().waitFor()
       t.equal(await scrollsSideways(page), false)
       await picture(page, name)
       t.same(complaints, [])

@@ -43,6 +43,7 @@ const bodySchema = z.object({
   title: z.string(),
   link: z.string(),
   breach: z.object({ object: z.string() }),
+  action: z.record(z.string(), z.string()).optional(),
 })
 
 type Body = z.output<typeof bodySchema>
@@ -100,12 +101,14 @@ function start(
   receivers: Record<string, Receiver>,
   extra: Partial<Channel> = {},
   restored?: unknown,
+  rules: Readonly<Record<string, readonly string[]>> = {},
 ): Setup {
   let kept: unknown = restored
   let wake: () => void = () => undefined
   const channels = Object.entries(receivers).map(([name, { url }]): Channel => {
     const configured = notifierOptions.parse({ notifier: 'webhook', name, url })
-    return { name, notifier: configured.create({ log: silent, now: () => 0 }), ...extra }
+    const notifier = configured.create({ log: silent, now: () => 0 })
+    return { name, notifier, rules: rules[name], ...extra }
   })
   const dispatch = new Dispatch({
     notifiers: channels,
@@ -272,4 +275,49 @@ test('the same alert firing again has another id', async (t) => {
   await receiver.until(3)
   t.same(receiver.kinds(), ['firing hq -> b', 'ended hq -> b', 'firing hq -> b'])
   t.equal(new Set(receiver.got.map(({ id }) => id)).size, 3)
+})
+
+test('fraud goes its own way at once, with what to block; a breach that names a channel goes there', async (t) => {
+  const oncall = await new Receiver().open(t)
+  const fraud = await new Receiver().open(t)
+  const reception = await new Receiver().open(t)
+  const { dispatch, settled } = start(t, { oncall, fraud, reception }, {}, undefined, {
+    fraud: ['fraud'],
+    reception: [],
+  })
+  const account = '***23@pbx.example.org'
+  dispatch.enqueue([
+    change('firing'),
+    {
+      kind: 'firing',
+      breach: breach('account', {
+        id: 'toll-fraud/a/1',
+        fingerprint: 'toll-fraud/a',
+        rule: 'toll-fraud',
+        labels: { class: 'fraud', account, account_id: '00aa', trunk: 'carrier-a', site: 'hq' },
+        evidence: { premium: 5, suggested_block: 'account' },
+      }),
+    },
+    {
+      kind: 'firing',
+      breach: breach('emergency', {
+        id: 'emergency-call/a/1',
+        fingerprint: 'emergency-call/a',
+        rule: 'emergency-call',
+        severity: 'notice',
+        labels: { class: 'emergency', notify: 'reception' },
+      }),
+    },
+  ])
+  await oncall.until(2)
+  await fraud.until(1)
+  await reception.until(1)
+  await settled(() => Object.values(dispatch.counters()).every(({ waiting }) => waiting === 0))
+  t.same(oncall.kinds().sort(), ['firing account', 'firing hq -> b'])
+  t.same(fraud.kinds(), ['firing account'])
+  t.same(reception.kinds(), ['firing emergency'])
+  t.same(fraud.got[0]?.action, {
+    ...{ block: 'account', account, accountId: '00aa', trunk: 'carrier-a', site: 'hq' },
+  })
+  t.notOk(oncall.got.find(({ breach: { object } }) => object === 'hq -> b')?.action)
 })

@@ -76,7 +76,7 @@ function stream(endUs: number, heard: Heard = {}): Measurement {
       discard_ratio_adaptive:
         heard.discarded === undefined ? undefined : heard.discarded / expected,
       sensor_drops: heard.drops,
-      encrypted: heard.encrypted,
+      srtp: heard.encrypted,
     },
   )
 }

@@ -22,6 +22,8 @@ const agents = z.object({
   agents: z.array(z.looseObject({ agent: z.string(), points: z.number() })),
 })
 
+const changes = z.object({ agents: z.object({ order: z.array(z.string()).optional() }) })
+
 /** A real collector on a free port, with a token for everybody. */
 async function open(t: Test, yaml = '') {
   const folder = await mkdtemp(join(tmpdir(), 'kiestoon-http-'))
@@ -352,6 +354,10 @@ test('an open console is told at once, and again when something changes', async 
     [...text.matchAll(/^event: overview\ndata: (.*)$/gm)].map(
       ([, data]) => agents.parse(JSON.parse(data ?? '')).agents.length,
     )
+  const changed = (): readonly string[] =>
+    [...text.matchAll(/^event: change\ndata: (.*)$/gm)].flatMap(
+      ([, data]) => changes.parse(JSON.parse(data ?? '')).agents.order ?? [],
+    )
   await until(async () => shown().length > 0)
   t.equal(shown()[0], 0)
   isRefusal(
@@ -366,7 +372,8 @@ test('an open console is told at once, and again when something changes', async 
     { authorization: `Token ${agent.secret}` },
     'ping,target=a sent=1i',
   )
-  await until(async () => shown().at(-1) === 1)
+  await until(async () => changed().includes('hq\ngw-1'))
+  t.equal(shown().length, 1, 'what is new, and not all of it again')
   response.destroy()
   await until(async () => {
     const again = await listenTo(`${url}/api/v1/events`, authorization)

@@ -7,7 +7,7 @@ import { influxOptions } from '../../collector/store/options.ts'
 import { measurement, type Measurement } from '../../common/measurement.ts'
 import { qualityDashboard } from '../../dashboards/quality.ts'
 import { lintBoard } from '../support/dashboard-lint.ts'
-import { checkBoard, type Board } from '../support/dashboard-schema.ts'
+import { checkBoard, panelsOf, type Board } from '../support/dashboard-schema.ts'
 import { startInfluxd } from '../support/influxd.ts'
 import {
   interpolate,
@@ -68,10 +68,26 @@ test('the board keeps the rules of the house', async (t) => {
       'FROM \\"icmp\\"',
       'Ping: round trip: measurement "icmp" is not in the vocabulary',
     ],
-    ['"x":6,"y":0', '"x":3,"y":0', 'Paths with an alert firing now lies on Worst loss now'],
+    ['"x":4,"y":0', '"x":3,"y":0', 'Paths with an alert firing now lies on Worst loss now'],
     ['fill(null)', 'fill(0)', 'Loss per path: hides gaps: no fill(null)'],
     ['${from:regex}', '${form:regex}', 'variable to: no variable "form"'],
     ['"unit":"ms"', '"unit":"msec"', 'Jitter per path: unit "msec"'],
+    [
+      'percentile(\\"mos_lq\\", 50)',
+      'mean(\\"mos_lq\\")',
+      'MOS of streams, narrowband: averages mos_lq',
+    ],
+    [
+      ` AND \\"mos_scale\\" = 'wideband' GROUP`,
+      ' GROUP',
+      'Lowest MOS per path, wideband: mixes the scales of MOS',
+    ],
+    ['"collapsed":true', '"collapsed":false', 'Burst density: reads rtp_stream in an open row'],
+    [
+      'sum(\\"bad_ms\\")',
+      'mean(\\"burst_density_ratio\\")',
+      'Burst density: averages burst_density_ratio',
+    ],
   ]
   for (const [from, to, complaint] of faults) {
     const { board: broken } = checkBoard(JSON.parse(JSON.stringify(board).replace(from, to)))
@@ -121,10 +137,113 @@ function everyTenSeconds(make: (index: number, timeUs: number) => Measurement[])
   )
 }
 
+/** Three streams of hq -> carrier-a: two scales, and one rated by an assumption and without a simulated buffer. */
+function streamsOf(index: number, timeUs: number): Measurement[] {
+  const late = index >= 300
+  const tags = { site: 'hq', agent: 'gw-1', from: 'hq', to: 'carrier-a', at: 'hq-edge' }
+  return [
+    measurement(
+      'rtp_stream',
+      timeUs + 1,
+      { ...tags, codec: 'PCMA' },
+      {
+        expected: 500,
+        discard_ratio_50: 0.04,
+        discard_ratio_200: 0.01,
+        discard_ratio_adaptive: 0.002,
+        bursts: 2,
+        burst_density_ratio: 0.5,
+        burst_duration_ms: 100,
+        loss_run_1: 3,
+        loss_run_10: index === 7 ? 2 : undefined,
+        delta_le_20: 480,
+        delta_le_25: 20,
+        mos_lq: late && index % 2 === 0 ? 3 : 4.2,
+        mos_scale: 'narrowband',
+        mos_assumed: false,
+      },
+    ),
+    measurement(
+      'rtp_stream',
+      timeUs + 2,
+      { ...tags, codec: 'opus' },
+      {
+        expected: 1500,
+        discard_ratio_50: 0,
+        discard_ratio_200: 0,
+        discard_ratio_adaptive: 0,
+        bursts: 1,
+        burst_density_ratio: 0.2,
+        burst_duration_ms: 400,
+        loss_run_2: 1,
+        delta_gt_500: late ? 1 : undefined,
+        mos_lq: 4.4,
+        mos_scale: 'wideband',
+        mos_assumed: false,
+      },
+    ),
+    measurement(
+      'rtp_stream',
+      timeUs + 3,
+      { ...tags, codec: 'unknown' },
+      { expected: 500, bursts: 0, mos_lq: 1.5, mos_scale: 'narrowband', mos_assumed: true },
+    ),
+  ]
+}
+
+/** What ends report, and calls whose sound is missing. */
+function endsOf(index: number, timeUs: number): Measurement[] {
+  const late = index >= 300
+  const tags = { site: 'hq', agent: 'gw-1', from: 'hq', to: 'carrier-a' }
+  const silent = { silent_since_ms: timeUs / 1000, stalled_ms: 5000 }
+  return [
+    measurement(
+      'rtp_report',
+      timeUs,
+      { ...tags, at: 'carrier-a', source: 'rtcp' },
+      { round_trip_ms: index === 9 ? 90 : 40 },
+    ),
+    measurement(
+      'agent',
+      timeUs + 1,
+      { site: 'hq', agent: 'gw-1', target: 'rtp-capture' },
+      { calls: 20, calls_one_way: late ? 2 : 0, calls_silent: 0 },
+    ),
+    ...(index === 50
+      ? [
+          measurement('rtp_stall', timeUs, { ...tags, at: 'hq-edge' }, { ...silent, over: false }),
+          measurement(
+            'rtp_stall',
+            timeUs + 1,
+            { ...tags, at: 'hq-edge' },
+            { ...silent, over: false },
+          ),
+          measurement(
+            'rtp_stall',
+            timeUs + 2,
+            { ...tags, at: 'hq-edge' },
+            { ...silent, over: true },
+          ),
+        ]
+      : []),
+    ...(index === 200
+      ? [
+          measurement(
+            'rtp_call',
+            timeUs,
+            { ...tags, at: 'hq-edge' },
+            { caller: '20…', callee: '+31…', one_way: true, silent: false, established_ms: 61_000 },
+          ),
+        ]
+      : []),
+  ]
+}
+
 /**
- * A known hour. hq -> carrier-a loses 8 of 4000 all the time. hq -> carrier-b loses 2 of 500, and in the last ten minutes 20 of 250,
+ * A known hour. hq -> carrier-a loses 8 of 4000 all the time, 20 with what came too late, and its receivers report 40; its lowest MOS is 4.3,
+ * once 3.5 (narrowband). hq -> carrier-b loses 2 of 500, and in the last ten minutes 20 of 250,
  * with an alert firing in the last 58 intervals. branch -> hq is measured in the first half only, every 30 s. Agent gw-3 falls silent
- * after half an hour; the tap of gw-1 drops 3 packets in each of the last 60 intervals.
+ * after half an hour; the tap of gw-1 drops 3 packets in each of the last 60 intervals, and sees two calls one way.
  */
 function knownHour(): Measurement[] {
   return everyTenSeconds((index, timeUs) => {
@@ -143,10 +262,29 @@ function knownHour(): Measurement[] {
           streams: 8,
           expected: 4000,
           lost_unique: 8,
+          effective_lost: 20,
+          effective_expected: 4000,
           jitter_ms: 3.5,
+          mos_lq: index === 100 ? 3.5 : 4.3,
+          mos_scale: 'narrowband',
           breach: 0,
         },
       ),
+      measurement(
+        'path',
+        timeUs,
+        { ...a, at: 'carrier-a', source: 'report', bearer: 'internet', owner: 'Carrier A' },
+        {
+          interval_ms: 10_000,
+          streams: 8,
+          expected: 4000,
+          lost_unique: 40,
+          jitter_ms: 5,
+          breach: 0,
+        },
+      ),
+      ...streamsOf(index, timeUs),
+      ...endsOf(index, timeUs),
       measurement(
         'path',
         timeUs,
@@ -172,6 +310,8 @@ function knownHour(): Measurement[] {
                 expected: 3000,
                 lost_unique: 0,
                 jitter_ms: 1,
+                mos_lq: 4.1,
+                mos_scale: 'wideband',
                 breach: 0,
               },
             ),
@@ -240,37 +380,108 @@ function rounded(row: readonly (string | number | boolean | null)[]): unknown {
 }
 
 const A = 'hq-edge hq stream carrier-a'
+const R = 'carrier-a hq report carrier-a'
 const B = 'carrier-b hq test carrier-b'
 const C = 'hq-edge branch stream hq'
+
+function sixTimes(step: unknown): readonly unknown[] {
+  return Array.from({ length: 6 }, () => step)
+}
+
+/** A step of the 14 sums of arrivals: 60 intervals of 480 and 20 packets. */
+function deltas(above: number | null): unknown {
+  const none = new Array<null>(8).fill(null)
+  return [null, null, null, 28_800, 1200, ...none, above]
+}
 
 /** Worked out by hand from the known hour; six steps of ten minutes, or one value. */
 const EXPECTED: Readonly<Record<string, unknown>> = {
   'Paths with an alert firing now': { '': [1] },
   // 20 of 250; the mean over all paths would be far lower
   'Worst loss now': { '': [0.08] },
-  // 58 x 10 s of 2 x 3600 s + 1800 s
-  'Share of time in breach': { '': [0.064444] },
+  // those of path C are half an hour old
+  'Lowest MOS now': { 'A ': [4.3] },
+  'Calls without sound now': { '': [[2, 0]] },
+  // 58 x 10 s of 3 x 3600 s + 1800 s
+  'Share of time in breach': { '': [0.046032] },
   'Agents reporting now': { '': [2] },
   'Loss per path': {
     [A]: [0.002, 0.002, 0.002, 0.002, 0.002, 0.002],
+    [R]: [0.01, 0.01, 0.01, 0.01, 0.01, 0.01],
     [B]: [0.004, 0.004, 0.004, 0.004, 0.004, 0.08],
     [C]: [0, 0, 0, null, null, null],
   },
   'Jitter per path': {
     [A]: [3.5, 3.5, 3.5, 3.5, 3.5, 3.5],
+    [R]: [5, 5, 5, 5, 5, 5],
     [B]: [4, 4, 4, 4, 4, 12],
     [C]: [1, 1, 1, null, null, null],
   },
   'Streams per path': {
     [A]: [8, 8, 8, 8, 8, 8],
+    [R]: [8, 8, 8, 8, 8, 8],
     [B]: [1, 1, 1, 1, 1, 1],
     [C]: [2, 2, 2, null, null, null],
   },
   'Paths, worst first': {
-    'hq-edge lan hq Network team stream carrier-a': [[0.002, 0, 2880, 1_440_000, 3.5]],
+    'hq-edge lan hq Network team stream carrier-a': [[0.002, 0.005, 0, 2880, 1_440_000, 3.5]],
+    'carrier-a internet hq Carrier A report carrier-a': [[0.01, null, 0, 14_400, 1_440_000, 5]],
     // (300 x 2 + 60 x 20) / (300 x 500 + 60 x 250); the mean of the ratios would be 0.016667
-    'carrier-b internet hq Carrier B test carrier-b': [[0.010909, 0.161111, 1800, 165_000, 12]],
-    'hq-edge wan branch Network team stream hq': [[0, 0, 0, 180_000, 1]],
+    'carrier-b internet hq Carrier B test carrier-b': [
+      [0.010909, null, 0.161111, 1800, 165_000, 12],
+    ],
+    'hq-edge wan branch Network team stream hq': [[0, null, 0, 0, 180_000, 1]],
+  },
+  'Lowest MOS per path, narrowband': { [A]: [4.3, 3.5, 4.3, 4.3, 4.3, 4.3] },
+  'Lowest MOS per path, wideband': { [C]: [4.1, 4.1, 4.1, null, null, null] },
+  'Lowest MOS per path, fullband': {},
+  'Lost, and lost or too late': {
+    [`A ${A}`]: [0.002, 0.002, 0.002, 0.002, 0.002, 0.002],
+    [`A ${C}`]: [0, 0, 0, null, null, null],
+    [`B ${A}`]: [0.005, 0.005, 0.005, 0.005, 0.005, 0.005],
+  },
+  'What receivers report beside what was counted': {
+    [`A ${A}`]: [0.002, 0.002, 0.002, 0.002, 0.002, 0.002],
+    [`A ${C}`]: [0, 0, 0, null, null, null],
+    [`B ${R}`]: [0.01, 0.01, 0.01, 0.01, 0.01, 0.01],
+  },
+  'Calls without sound': {
+    'gw-1 hq': [
+      [20, 0, 0],
+      [20, 0, 0],
+      [20, 0, 0],
+      [20, 0, 0],
+      [20, 0, 0],
+      [20, 2, 0],
+    ],
+  },
+  'Streams that fell silent': { 'hq-edge hq carrier-a': [2, 0, 0, 0, 0, 0] },
+  'Round trip by RTCP': { 'hq rtcp carrier-a': [90, 40, 40, 40, 40, 40] },
+  'Calls without sound, newest first': {
+    '': [['hq', 'carrier-a', '20…', '+31…', true, false, 61_000]],
+  },
+  // 1.5 would be the lowest, but its rating is an assumption
+  'MOS of streams, narrowband': {
+    '': [
+      [4.2, 4.2, 4.2],
+      [4.2, 4.2, 4.2],
+      [4.2, 4.2, 4.2],
+      [4.2, 4.2, 4.2],
+      [4.2, 4.2, 4.2],
+      [3, 3, 3],
+    ],
+  },
+  'MOS of streams, wideband': { '': sixTimes([4.4, 4.4, 4.4]) },
+  'MOS of streams, fullband': {},
+  // 0.04 of 500 and none of 1500; the 500 packets of which it is not known are in neither sum
+  'Too late for a jitter buffer': { '': sixTimes([0.01, 0.0025, 0.0005]) },
+  // (2 x 100 x 0.5 + 1 x 400 x 0.2) / (2 x 100 + 1 x 400)
+  'Burst density': { 'hq-edge hq carrier-a': [0.3, 0.3, 0.3, 0.3, 0.3, 0.3] },
+  // (2 x 100 + 1 x 400) / 3
+  'Mean length of a burst': { 'hq-edge hq carrier-a': [200, 200, 200, 200, 200, 200] },
+  'Runs of lost packets': { '': [[1080, 360, null, null, null, null, null, null, null, 2]] },
+  'Time between arrivals': {
+    '': [...sixTimes(deltas(null)).slice(1), deltas(60)],
   },
   'Test streams: round trip': { 'gw-1 gw-2': [31, 20, 20, 20, 20, 20] },
   'Ping: round trip': { 'gw-1 sbc': [12.5, 12.5, 12.5, 12.5, 12.5, 80] },
@@ -306,14 +517,18 @@ test('every query of the board, run by a real InfluxDB over a known hour', async
   const run = async (query: string, range = HOUR, choices: Choices = {}) =>
     runInfluxql(influxd.port, DATABASE, interpolate(query, range, choices))
 
-  for (const panel of board.panels) {
+  const panels = panelsOf(board)
+  for (const panel of panels) {
     const range = panel.timeFrom === '1m' ? { ...HOUR, fromMs: HOUR.toMs - MINUTE_MS } : HOUR
     // the hour's own end begins a seventh step, which is empty
     const all = { ...range, toMs: range.toMs - 1 }
-    for (const target of panel.targets)
-      t.same(byTags(await run(target.query, all)), EXPECTED[panel.title], panel.title)
+    const drawn: Record<string, unknown> = {}
+    for (const { refId, query } of panel.targets)
+      for (const [tags, values] of Object.entries(byTags(await run(query, all))))
+        drawn[panel.targets.length === 1 ? tags : `${refId} ${tags}`] = values
+    t.same(drawn, EXPECTED[panel.title], panel.title)
   }
-  t.equal(board.panels.length, Object.keys(EXPECTED).length, 'no panel is left out')
+  t.equal(panels.length, Object.keys(EXPECTED).length, 'no panel is left out')
 
   await t.test('variables offer what was measured, and narrow the panels', async (t) => {
     const offered: Record<string, unknown> = {}
@@ -323,12 +538,12 @@ test('every query of the board, run by a real InfluxDB over a known hour', async
       site: ['branch', 'hq'],
       from: ['branch', 'hq'],
       to: ['carrier-a', 'carrier-b', 'hq'],
-      source: ['stream', 'test'],
+      source: ['report', 'stream', 'test'],
     })
-    const loss =
-      board.panels.find((panel) => panel.title === 'Loss per path')?.targets[0]?.query ?? ''
+    const loss = panels.find((panel) => panel.title === 'Loss per path')?.targets[0]?.query ?? ''
     t.same(Object.keys(byTags(await run(loss, HOUR, { to: ['carrier-b'] }))), [B])
     t.same(Object.keys(byTags(await run(loss, HOUR, { from: ['hq'], to: ['carrier-a', 'hq'] }))), [
+      R,
       A,
     ])
     t.same(Object.keys(byTags(await run(loss, HOUR, { site: ['branch'] }))), [C])

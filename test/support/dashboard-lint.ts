@@ -1,13 +1,22 @@
-import { definitionOf, isMeasurementName } from '../../common/measurement.ts'
-import type { Board, Panel } from './dashboard-schema.ts'
+import { definitionOf, isMeasurementName, measurementNames } from '../../common/measurement.ts'
+import { isRow, panelsOf, type Board, type Panel, type Row } from './dashboard-schema.ts'
 import { variablesIn } from './influxql.ts'
 
 const UNITS = ['percentunit', 'ms', 's', 'short']
 const LEAST_REFRESH_S = 10
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
 const GRID_WIDTH = 24
-/** Ratios are summed first and divided then; the mean of loss ratios is not the loss. */
-const RATIO_FIELDS = ['loss_ratio']
+const MOS = ['mos_lq', 'mos_cq', 'r_factor']
+/** Ratios are summed first and divided then, for the mean of loss ratios is not the loss; nor is the mean of MOS anybody's MOS. */
+const NOT_AVERAGED = [
+  ...MOS,
+  ...measurementNames().flatMap((name) =>
+    Object.keys(definitionOf(name).fields).filter((field) => /_ratio(_\w+)?$/.test(field)),
+  ),
+]
+/** A point for each stream or report of each interval: read only where somebody opened the row. */
+const HEAVY = ['rtp_stream']
+const DRAWN_OVER_TIME = ['timeseries', 'heatmap']
 
 /** What is wrong with a board beyond its JSON: the rules of the house, one complaint each. */
 export function lintBoard(board: Board, datasourceUid: string): readonly string[] {
@@ -16,13 +25,15 @@ export function lintBoard(board: Board, datasourceUid: string): readonly string[
   const refresh = /^(\d+)([smh])$/.exec(board.refresh)
   if (Number(refresh?.[1]) * (SECONDS[refresh?.[2] ?? ''] ?? 0) < LEAST_REFRESH_S)
     complaints.push(`refreshes every ${board.refresh}`)
-  const ids = board.panels.map((panel) => panel.id)
+  const panels = panelsOf(board)
+  const rows = board.panels.filter(isRow)
+  const ids = [...panels, ...rows].map(({ id }) => id)
   if (new Set(ids).size !== ids.length) complaints.push('two panels have the same id')
-  complaints.push(...overlaps(board.panels))
+  complaints.push(...overlaps([...panels, ...rows]))
 
   const known = board.templating.list.map((variable) => variable.name)
   const used = new Set<string>()
-  for (const { where, uid, query, isSeries } of queries(board)) {
+  for (const { where, uid, query, isSeries, isFolded } of queries(board)) {
     const complain = (what: string): void => {
       complaints.push(`${where}: ${what}`)
     }
@@ -33,9 +44,11 @@ export function lintBoard(board: Board, datasourceUid: string): readonly string[
       if (!query.includes(`=~ /^\${${name}:regex}$/`)) complain(`"${name}" not used as a regex`)
     }
     for (const complaint of aboutQuery(query, isSeries)) complain(complaint)
+    for (const name of HEAVY)
+      if (!isFolded && query.includes(`FROM "${name}"`)) complain(`reads ${name} in an open row`)
   }
   for (const name of known) if (!used.has(name)) complaints.push(`variable "${name}" is not used`)
-  for (const panel of board.panels) {
+  for (const panel of panels) {
     const unit = panel.fieldConfig.defaults.unit
     if (unit !== undefined && !UNITS.includes(unit))
       complaints.push(`${panel.title}: unit "${unit}"`)
@@ -51,29 +64,36 @@ interface Found {
   readonly query: string
   /** Draws lines over time. */
   readonly isSeries: boolean
+  /** Run only once its row is opened. */
+  readonly isFolded: boolean
 }
 
 function queries(board: Board): readonly Found[] {
   return [
     ...board.panels.flatMap((panel) =>
-      panel.targets.map((target) => ({
-        where: panel.title,
-        uid: target.datasource.uid,
-        query: target.query,
-        isSeries: panel.type === 'timeseries',
-      })),
+      (isRow(panel) ? panel.panels : [panel]).flatMap(({ title, type, targets }) =>
+        targets.map((target) => ({
+          where: title,
+          uid: target.datasource.uid,
+          query: target.query,
+          isSeries: DRAWN_OVER_TIME.includes(type),
+          isFolded: isRow(panel) && panel.collapsed,
+        })),
+      ),
     ),
     ...board.annotations.list.map(({ name, target }) => ({
       where: name,
       uid: target.datasource.uid,
       query: target.query,
       isSeries: false,
+      isFolded: false,
     })),
     ...board.templating.list.map(({ name, datasource, query }) => ({
       where: `variable ${name}`,
       uid: datasource.uid,
       query,
       isSeries: false,
+      isFolded: false,
     })),
   ]
 }
@@ -86,8 +106,11 @@ function aboutQuery(query: string, isSeries: boolean): readonly string[] {
   if (isSeries && !query.includes('GROUP BY time($__interval)'))
     complaints.push('not grouped by time($__interval)')
   if (isSeries && !query.includes('fill(null)')) complaints.push('hides gaps: no fill(null)')
-  for (const field of RATIO_FIELDS)
+  for (const field of NOT_AVERAGED)
     if (query.includes(`mean("${field}")`)) complaints.push(`averages ${field}`)
+  const scales = query.match(/"mos_scale" = '\w+'/g)?.length ?? 0
+  if (MOS.some((field) => query.includes(`"${field}"`)) && scales !== 1)
+    complaints.push('mixes the scales of MOS')
   return complaints
 }
 
@@ -111,7 +134,7 @@ function* unknownNames(query: string): Generator<string> {
     if (name !== undefined && !names.has(name)) yield `${measurement} has no "${name}"`
 }
 
-function* overlaps(panels: readonly Panel[]): Generator<string> {
+function* overlaps(panels: readonly (Panel | Row)[]): Generator<string> {
   for (const [index, one] of panels.entries()) {
     const a = one.gridPos
     if (a.x + a.w > GRID_WIDTH) yield `${one.title}: beyond the grid`

@@ -35,6 +35,16 @@ export interface Panel {
   readonly targets: readonly Target[]
 }
 
+/** A heading; a collapsed one holds its panels, whose queries are not run before somebody opens it. */
+export interface Row {
+  readonly id: number
+  readonly type: 'row'
+  readonly title: string
+  readonly collapsed: boolean
+  readonly gridPos: Panel['gridPos']
+  readonly panels: readonly Panel[]
+}
+
 export interface Variable {
   readonly type: string
   readonly name: string
@@ -58,7 +68,7 @@ export interface Board {
   readonly editable: boolean
   readonly refresh: string
   readonly schemaVersion: number
-  readonly panels: readonly Panel[]
+  readonly panels: readonly (Panel | Row)[]
   readonly templating: { readonly list: readonly Variable[] }
   readonly annotations: { readonly list: readonly Annotation[] }
 }
@@ -74,13 +84,15 @@ const target = object({
   resultFormat: { enum: ['time_series', 'table'] },
 })
 const step = object({ value: { type: ['number', 'null'] }, color: text })
+const gridPos = object({ h: whole, w: { ...whole, maximum: 24 }, x: whole, y: whole })
+const id = { type: 'integer', minimum: 1 }
 const panel = object({
-  id: { type: 'integer', minimum: 1 },
-  type: { enum: ['stat', 'timeseries', 'table'] },
+  id,
+  type: { enum: ['stat', 'timeseries', 'table', 'bargauge', 'heatmap'] },
   title: text,
   description: text,
   datasource,
-  gridPos: object({ h: whole, w: { ...whole, maximum: 24 }, x: whole, y: whole }),
+  gridPos,
   options: { type: 'object' },
   fieldConfig: object({
     defaults: {
@@ -100,6 +112,18 @@ const panel = object({
   }),
   targets: list(target),
 })
+const row = object({
+  id,
+  title: text,
+  collapsed: { type: 'boolean' },
+  gridPos,
+  panels: { type: 'array', items: panel },
+})
+const panelOrRow = {
+  if: { type: 'object', properties: { type: { const: 'row' } } },
+  then: row,
+  else: panel,
+}
 const variable = object({
   type: { const: 'query' },
   name: text,
@@ -121,7 +145,7 @@ const board = object({
   schemaVersion: { type: 'integer', minimum: 36 },
   time: object({ from: text, to: text }),
   tags: list(text),
-  panels: list(panel),
+  panels: list(panelOrRow),
   templating: object({ list: list(variable) }),
   annotations: object({
     list: list(
@@ -145,8 +169,19 @@ const isBoard = new Ajv({ allErrors: true }).compile<Board>(board)
 export function checkBoard(json: unknown): { readonly board?: Board; readonly errors: string[] } {
   if (isBoard(json)) return { board: json, errors: [] }
   return {
-    errors: (isBoard.errors ?? []).map((error) => `${error.instancePath} ${error.message ?? ''}`),
+    errors: (isBoard.errors ?? [])
+      .filter(({ keyword }) => keyword !== 'if') // which only says that one of the others is about a row or a panel
+      .map((error) => `${error.instancePath} ${error.message ?? ''}`),
   }
+}
+
+/** All panels, those within collapsed rows too. */
+export function panelsOf({ panels }: Board): readonly Panel[] {
+  return panels.flatMap((panel) => (isRow(panel) ? panel.panels : [panel]))
+}
+
+export function isRow(panel: Panel | Row): panel is Row {
+  return panel.type === 'row'
 }
 
 function object<P extends Readonly<Record<string, unknown>>>(properties: P) {

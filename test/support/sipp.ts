@@ -14,6 +14,8 @@ const POLL_MS = 20
 export interface SippOptions {
   readonly calls: number
   readonly transport: 'udp' | 'tcp'
+  /** Of the messages each of the two drops, before they are sent or after they came. */
+  readonly lossPercent?: number
 }
 
 export interface SippCapture {
@@ -33,7 +35,11 @@ export function missingForSipp(): string | undefined {
 }
 
 /** Calls between two sipp on loopback by its built-in scenarios, captured by tcpdump. */
-export async function captureSipp({ calls, transport }: SippOptions): Promise<SippCapture> {
+export async function captureSipp({
+  calls,
+  transport,
+  lossPercent = 0,
+}: SippOptions): Promise<SippCapture> {
   const folder = await mkdtemp(join(tmpdir(), 'sipp-'))
   const file = join(folder, 'calls.pcap')
   const calleePort = await freePort()
@@ -45,7 +51,15 @@ export async function captureSipp({ calls, transport }: SippOptions): Promise<Si
     { stdio: ['ignore', 'ignore', 'pipe'] },
   )
   await saying(tcpdump, 'listening on')
-  const common = ['-i', HOST, '-t', transport === 'udp' ? 'u1' : 't1', '-nostdin']
+  const common = [
+    '-i',
+    HOST,
+    '-t',
+    transport === 'udp' ? 'u1' : 't1',
+    '-nostdin',
+    '-lost',
+    `${lossPercent}`,
+  ]
   const callee = sipp(folder, ['-sn', 'uas', '-p', `${calleePort}`, '-mp', '41000', ...common])
   await bound(transport, calleePort, callee)
   const caller = sipp(folder, [

@@ -52,6 +52,24 @@ export function tsharkValues(file: string, filter: string, field: string): reado
     .filter((value) => value !== '')
 }
 
+/** `tshark -z sip,stat`: messages, those sent again, requests by method and responses by status. */
+export function tsharkSip(file: string): {
+  readonly messages: number
+  readonly resent: number
+  readonly counts: ReadonlyMap<string, number>
+} {
+  const text = tshark(file, ['-q', '-z', 'sip,stat'])
+  const numberIn = (pattern: RegExp) => Number(pattern.exec(text)?.[1] ?? NaN)
+  const counts = new Map<string, number>()
+  for (const match of text.matchAll(/^\s*(?:SIP (\d{3}) .*?|([A-Z]+))\s*:\s*(\d+) Packets/gm))
+    counts.set(match[1] ?? match[2] ?? '', Number(match[3]))
+  return {
+    messages: numberIn(/Number of SIP messages: (\d+)/),
+    resent: numberIn(/Number of resent SIP messages: (\d+)/),
+    counts,
+  }
+}
+
 function tshark(file: string, args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync('tshark', ['-n', '-r', file, ...args], {
     encoding: 'utf8',

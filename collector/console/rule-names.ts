@@ -1,0 +1,23 @@
+/** What an alert is about in two or three words, by rule. */
+const NAMES: Readonly<Record<string, string>> = {
+  'path-loss': 'loss',
+  'call-loss': 'loss on one call',
+  'path-jitter': 'jitter',
+  'path-mos': 'sound quality',
+  'path-effective-loss': 'lost or too late',
+  'media-stopped': 'sound stopped',
+  'call-stopped': 'one call silent',
+  'call-media': 'one-way or silent calls',
+  'clear-rtp': 'not encrypted',
+  'test-unanswered': 'test unanswered',
+  'tap-blind': 'tap blind',
+  'sensor-suspected': 'sensor suspected',
+  'site-cut-off': 'site cut off',
+  'agent-silent': 'agent silent',
+  'agent-isolated': 'agent cut off',
+}
+
+/** A rule that is not in the list has its own name. */
+export function ruleName(rule: string): string {
+  return NAMES[rule] ?? rule
+}
