@@ -28,7 +28,7 @@ import { DATASOURCE } from './influx-query.ts'
 /** Grafana's grid has 24 columns. */
 export const FULL_WIDTH = 24
 export const THIRD = FULL_WIDTH / 3
-export const HALF = FULL_WIDTH / 2
+const HALF = FULL_WIDTH / 2
 const SIXTH = FULL_WIDTH / 6
 
 export const OK = 'green'
