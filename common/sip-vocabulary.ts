@@ -424,6 +424,11 @@ export const SIP_VOCABULARY = {
         source: 'RFC 7616 3.3',
       },
       spoofed: { ...REQUEST, meaning: 'as in sip_traffic' },
+      malformed: {
+        ...REQUEST,
+        meaning: 'requests from outside that break the grammar, though they can be read',
+        source: 'RFC 3261 25.1',
+      },
     },
   },
   sip_account: {

@@ -2,6 +2,7 @@ import type { CallRow } from '../media/call-row.ts'
 import { burstRatios, discardRatio, lossRatio } from '../media/stream-ratios.ts'
 import type { Analysis } from './analysis.ts'
 import type { ReportTotal } from './report-total.ts'
+import { signallingJson } from './signalling-json.ts'
 import type { StreamTotal } from './stream-total.ts'
 import { qualityOf } from './total-quality.ts'
 import type { CodecTable } from '../rtp/codec-impairments.ts'
@@ -9,7 +10,7 @@ import type { CodecTable } from '../rtp/codec-impairments.ts'
 const US_PER_MS = 1000
 const DECIMALS = 6
 
-/** What `analyze --json` prints for one file. Undefined keys are left out: what was not measured is absent. */
+/** What `analyze --json` prints for one file, for jsonPieces(). Undefined keys are left out: what was not measured is absent. */
 export function analysisJson(
   analysis: Analysis,
   table: CodecTable,
@@ -21,13 +22,23 @@ export function analysisJson(
     bytes,
     firstTimeMs: rounded(firstMs),
     lastTimeMs: rounded(lastMs),
-    streams: streams.map((stream) => streamJson(stream, table)),
-    rtcp: { ...rtcp, reports: analysis.reports.map(reportJson) },
-    sip: { ...sip, calls: analysis.calls.map(callJson) },
+    streams: each(streams, (stream) => streamJson(stream, table)),
+    rtcp: { ...rtcp, reports: each(analysis.reports, reportJson) },
+    sip: { ...sip, calls: each(analysis.calls, callJson), ...signallingJson(analysis.signalling) },
     ignored,
     ...(analysis.fault === undefined ? {} : { fault: analysis.fault }),
     ...(analysis.evicted === 0 ? {} : { streamsEvicted: analysis.evicted }),
+    ...unlistedJson(analysis),
   }
+}
+
+function* each<Row>(rows: readonly Row[], json: (row: Row) => unknown): Generator {
+  for (const row of rows) yield json(row)
+}
+
+function unlistedJson({ unlisted }: Analysis): Readonly<Record<string, unknown>> {
+  const { streams, calls, reports } = unlisted
+  return streams.expected + calls + reports === 0 ? {} : { unlisted }
 }
 
 function streamJson(stream: StreamTotal, table: CodecTable): Readonly<Record<string, unknown>> {

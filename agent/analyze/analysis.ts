@@ -1,8 +1,9 @@
 import type { CallRow, SipCounts } from '../media/call-row.ts'
 import type { CaptureInterval } from '../media/capture-interval.ts'
-import type { ReportRow, RtcpCounts } from '../media/report-row.ts'
+import type { RtcpCounts } from '../media/report-row.ts'
 import { ReportTotals, type ReportTotal } from './report-total.ts'
-import { StreamTotals, type StreamTotal } from './stream-total.ts'
+import { SignallingTotals, type SignallingTotal } from './signalling-total.ts'
+import { MAX_TOTALS, StreamTotals, type StreamTotal, type UnlistedStreams } from './stream-total.ts'
 
 /** Everything a capture file has to say. */
 export interface Analysis {
@@ -17,9 +18,17 @@ export interface Analysis {
   readonly calls: readonly CallRow[]
   readonly rtcp: RtcpCounts
   readonly sip: SipCounts
+  readonly signalling: SignallingTotal
   /** Packets that belong to no stream, by reason. */
   readonly ignored: Readonly<Record<string, number>>
+  /** Streams dropped because there were too many at once. */
   readonly evicted: number
+  /** Beyond those that are told one by one. */
+  readonly unlisted: {
+    readonly streams: UnlistedStreams
+    readonly calls: number
+    readonly reports: number
+  }
   /** Why the file was read only so far; undefined when it was read to its end. */
   readonly fault: string | undefined
 }
@@ -43,11 +52,13 @@ export class AnalysisBuilder {
   readonly #file: string
   readonly #streams = new StreamTotals()
   readonly #reports = new ReportTotals()
+  readonly #signalling = new SignallingTotals()
   readonly #calls = new Map<string, CallRow>()
   readonly #ignored = new Map<string, number>()
   #newest: CaptureInterval | undefined
   #firstMs: number | undefined
   #evicted = 0
+  #unlistedCalls = 0
   #fault: string | undefined
 
   constructor(file: string) {
@@ -56,10 +67,12 @@ export class AnalysisBuilder {
 
   add(interval: CaptureInterval): void {
     const { endUs, durationMs, streams, reports, calls, ignored, evicted, fault } = interval
-    if (durationMs !== undefined && endUs > 0) this.#firstMs ??= endUs / US_PER_MS - durationMs
+    if (durationMs !== undefined && endUs > 0)
+      this.#firstMs ??= (endUs - durationMs * US_PER_MS) / US_PER_MS
     this.#newest = interval
     for (const row of streams) this.#streams.add(row, endUs)
-    for (const row of reports) this.#addReport(row)
+    this.#signalling.add(interval.signalling)
+    for (const row of reports) this.#reports.add(row)
     for (const row of calls) this.#addCall(row)
     for (const [reason, count] of Object.entries(ignored))
       this.#ignored.set(reason, (this.#ignored.get(reason) ?? 0) + count)
@@ -81,19 +94,25 @@ export class AnalysisBuilder {
       calls: [...this.#calls.values()],
       rtcp: newest?.rtcp ?? NO_RTCP,
       sip: newest?.sip ?? NO_SIP,
+      signalling: this.#signalling.total,
       ignored: Object.fromEntries([...this.#ignored].sort(([a], [b]) => (a < b ? -1 : 1))),
       evicted: this.#evicted,
+      unlisted: {
+        streams: this.#streams.unlisted,
+        calls: this.#unlistedCalls,
+        reports: this.#reports.unlisted,
+      },
       fault: this.#fault,
     }
-  }
-
-  #addReport(row: ReportRow): void {
-    this.#reports.add(row)
   }
 
   /** A call is as its newest row says, but a fault of its media stays known. */
   #addCall(row: CallRow): void {
     const before = this.#calls.get(row.callId)
+    if (before === undefined && this.#calls.size >= MAX_TOTALS) {
+      this.#unlistedCalls++
+      return
+    }
     this.#calls.set(row.callId, {
       ...row,
       isOneWay: row.isOneWay || before?.isOneWay === true,

@@ -38,7 +38,8 @@ export async function runAnalyze(
       print,
       complain: (text) => process.stderr.write(`${text}\n`),
       terminal: process.stderr,
-      hasColour: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
+      hasColour: process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '',
+      width: process.stdout.isTTY ? process.stdout.columns : undefined,
       monotonicMs,
     },
   )

@@ -8,14 +8,21 @@ const CLEAR_LINE = '\r\u001B[K'
 /** Short work needs no bar. */
 const SHOW_AFTER_MS = 500
 
+/** Where it is shown. */
+export interface Terminal {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  write(text: string): boolean
+}
+
 /** How far a long file has been read, in one line on a terminal; nothing where stderr is none. */
 export class Progress {
-  readonly #terminal: NodeJS.WriteStream
+  readonly #terminal: Terminal
   readonly #label: string
   readonly #startMs: number
   #isShown = false
 
-  constructor(terminal: NodeJS.WriteStream, label: string, startMs: number) {
+  constructor(terminal: Terminal, label: string, startMs: number) {
     this.#terminal = terminal
     this.#label = label
     this.#startMs = startMs
@@ -23,9 +30,12 @@ export class Progress {
 
   show(octets: number, total: number, nowMs: number): void {
     const elapsedMs = nowMs - this.#startMs
-    if (!this.#terminal.isTTY || total <= 0 || elapsedMs < SHOW_AFTER_MS) return
+    if (this.#terminal.isTTY !== true || total <= 0 || elapsedMs < SHOW_AFTER_MS) return
     this.#isShown = true
-    this.#terminal.write(CLEAR_LINE + progressLine(this.#label, octets / total, octets, elapsedMs))
+    const line = progressLine(this.#label, octets / total, octets, elapsedMs)
+    // A line that wraps could not be cleared.
+    const { columns = line.length + 1 } = this.#terminal
+    this.#terminal.write(CLEAR_LINE + line.slice(0, columns - 1))
   }
 
   clear(): void {

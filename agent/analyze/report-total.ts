@@ -1,5 +1,6 @@
 import type { ReportRow } from '../media/report-row.ts'
 import { most, plus } from './combine.ts'
+import { MAX_TOTALS } from './stream-total.ts'
 
 /** What one receiver said of one stream, over the whole file. */
 export interface ReportTotal extends ReportRow {
@@ -9,10 +10,20 @@ export interface ReportTotal extends ReportRow {
 /** Adds up what receivers reported: counts are sums, figures are the newest. */
 export class ReportTotals {
   readonly #totals = new Map<string, ReportTotal>()
+  #unlisted = 0
+
+  /** Rows of streams beyond those that are told one by one. */
+  get unlisted(): number {
+    return this.#unlisted
+  }
 
   add(row: ReportRow): void {
     const key = `${row.kind} ${row.ssrc} ${row.srcIp} ${row.srcPort} ${row.dstIp} ${row.dstPort}`
     const before = this.#totals.get(key)
+    if (before === undefined && this.#totals.size >= MAX_TOTALS) {
+      this.#unlisted++
+      return
+    }
     this.#totals.set(
       key,
       before === undefined ? { ...row, jitterMaxMs: row.jitterMs } : sumOf(before, row),

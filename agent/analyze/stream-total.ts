@@ -2,6 +2,10 @@ import type { StreamRow } from '../media/stream-row.ts'
 import type { Measures } from '../rtp/measures.ts'
 import { least, mean, most, plus } from './combine.ts'
 
+/** Told one by one; of more streams only the sums are kept, or memory would grow with the file. */
+export const MAX_TOTALS = 100_000
+/** Not kept of each stream. */
+const LEFT_OUT = { deltaCounts: undefined, quality: undefined }
 /** Fewer expected packets say too little of how a moment sounded: 2 s of 20 ms packets. */
 const MIN_WORST_EXPECTED = 100
 
@@ -12,40 +16,64 @@ export interface WorstInterval {
   readonly mosLq: number | undefined
 }
 
-/** A whole stream: the sum of its intervals, and what it was last. */
-export interface StreamTotal extends StreamRow {
+/** A whole stream: the sum of its intervals, and what it was last. Of the times between its packets only mean and maximum. */
+export interface StreamTotal extends Omit<StreamRow, 'deltaCounts' | 'quality'> {
   readonly worst: WorstInterval | undefined
 }
 
+/** Streams that are not told one by one. */
+export interface UnlistedStreams {
+  readonly streams: number
+  readonly expected: number
+  readonly lostUnique: number
+}
+
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
-type Sum = Omit<Writable<StreamTotal>, 'deltaCounts' | 'lossRuns' | 'bursts' | 'discarded'> & {
-  readonly deltaCounts: number[]
+type Sum = Omit<Writable<StreamTotal>, 'lossRuns' | 'bursts' | 'discarded'> & {
   readonly lossRuns: number[]
   readonly bursts: Writable<Measures['bursts']>
   readonly discarded: Writable<Measures['discarded']>
 }
 
-/** Adds up the rows of each stream, in order of first packet. Memory grows with the number of streams. */
+/** Adds up the rows of each stream, in order of first packet. */
 export class StreamTotals {
+  readonly #limit: number
   readonly #sums = new Map<string, Sum>()
+  readonly #unlisted = { streams: 0, expected: 0, lostUnique: 0 }
+
+  constructor(limit = MAX_TOTALS) {
+    this.#limit = limit
+  }
 
   add(row: StreamRow, intervalEndUs: number): void {
     const key = `${row.ssrc} ${row.srcIp} ${row.srcPort} ${row.dstIp} ${row.dstPort}`
     const sum = this.#sums.get(key)
     const worst = worstOf(row, intervalEndUs)
-    if (sum === undefined) this.#sums.set(key, startOf(row, worst))
-    else addRow(sum, row, worst)
+    if (sum !== undefined) addRow(sum, row, worst)
+    else if (this.#sums.size < this.#limit) this.#sums.set(key, startOf(row, worst))
+    else this.#addUnlisted(row)
+  }
+
+  get unlisted(): UnlistedStreams {
+    return this.#unlisted
   }
 
   get streams(): readonly StreamTotal[] {
     return [...this.#sums.values()]
+  }
+
+  #addUnlisted({ first, expected, lostUnique }: StreamRow): void {
+    const sum = this.#unlisted
+    if (first) sum.streams++
+    sum.expected += expected
+    sum.lostUnique += lostUnique
   }
 }
 
 function startOf(row: StreamRow, worst: WorstInterval | undefined): Sum {
   return {
     ...row,
-    deltaCounts: [...row.deltaCounts],
+    ...LEFT_OUT,
     lossRuns: [...row.lossRuns],
     bursts: { ...row.bursts },
     discarded: { ...row.discarded },
@@ -116,7 +144,6 @@ function addTimes(sum: Sum, row: StreamRow): void {
   sum.deltaMeanMs = mean(sum.deltaMeanMs, sum.deltaSamples, row.deltaMeanMs, row.deltaSamples)
   sum.deltaSamples += row.deltaSamples
   sum.deltaMaxMs = most(sum.deltaMaxMs, row.deltaMaxMs)
-  addCounts(sum.deltaCounts, row.deltaCounts)
 }
 
 function addCounts(sums: number[], counts: readonly number[]): void {

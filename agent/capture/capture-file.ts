@@ -3,7 +3,6 @@ import { PermanentError, reasonOf } from '../../common/errors.ts'
 import { OPENING_OCTETS, isGzip } from './capture-formats.ts'
 import { CaptureReader } from './capture-reader.ts'
 import { GzipInflater } from './gzip.ts'
-import type { SkippedPacket } from './pcapng.ts'
 import type { FrameHandler } from './record-reader.ts'
 
 const COMPRESSED_OCTETS = 1 << 16
@@ -64,8 +63,8 @@ export class CaptureFile {
     return this.#reader.interfaceNames
   }
 
-  /** Packets that were there and could not be handed on, by reason. */
-  get skipped(): Readonly<Partial<Record<SkippedPacket, number>>> {
+  /** Packets that were there and could not be handed on, by reason; no reason without any. */
+  get skipped(): Readonly<Record<string, number>> {
     return this.#reader.skipped
   }
 

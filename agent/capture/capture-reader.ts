@@ -1,6 +1,6 @@
 import { OPENING_OCTETS, readerFor } from './capture-formats.ts'
 import type { PcapReader } from './pcap.ts'
-import { PcapngReader, type SkippedPacket } from './pcapng.ts'
+import { PcapngReader } from './pcapng.ts'
 import type { FrameHandler } from './record-reader.ts'
 
 /**
@@ -43,9 +43,10 @@ export class CaptureReader {
     return this.#reader.interfaces.flatMap(({ name }) => name ?? [])
   }
 
-  /** Packets that were there and could not be handed on, by reason. */
-  get skipped(): Readonly<Partial<Record<SkippedPacket, number>>> {
-    return this.#reader instanceof PcapngReader ? this.#reader.skipped : {}
+  /** Packets that were there and could not be handed on, by reason; no reason without any. */
+  get skipped(): Readonly<Record<string, number>> {
+    if (!(this.#reader instanceof PcapngReader)) return {}
+    return Object.fromEntries(Object.entries(this.#reader.skipped).filter(([, count]) => count > 0))
   }
 
   /** Reads on with a piece that came from elsewhere. */

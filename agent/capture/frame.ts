@@ -4,7 +4,7 @@ import { IS_TUNNEL, TUNNEL_TOO_DEEP } from './verdicts.ts'
 
 export { Datagram, Inner } from './datagram.ts'
 export { decapsulateMirror, type MirrorKind } from './tunnel.ts'
-export { FRAGMENT, FRAME_VERDICTS, IS_TCP, IS_UDP } from './verdicts.ts'
+export { FRAGMENT, FRAME_VERDICTS, IS_TCP, IS_UDP, TRUNCATED } from './verdicts.ts'
 
 /** A frame in a tunnel in a tunnel ... */
 const MAX_TUNNELS = 4

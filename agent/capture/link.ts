@@ -1,6 +1,7 @@
 import type { Datagram, Inner } from './datagram.ts'
 import { decodeIp, decodeIpv4, decodeIpv6 } from './ip.ts'
 import {
+  LINK_C_HDLC,
   LINK_ETHERNET,
   LINK_IPV4,
   LINK_IPV6,
@@ -9,13 +10,24 @@ import {
   LINK_LOOP,
   LINK_NULL,
   LINK_PPP,
+  LINK_PPP_DIRECTION,
+  LINK_PPP_HDLC,
   LINK_RAW,
   LINK_RAW_12,
   LINK_RAW_14,
+  LINK_WIFI,
+  LINK_WIFI_RADIOTAP,
 } from './link-types.ts'
 import { NOT_IP, TRUNCATED, UNKNOWN_LINK_TYPE } from './verdicts.ts'
+import {
+  WIFI_NOT_DATA,
+  WIFI_TRUNCATED,
+  isRadiotapPadded,
+  radiotapFrame,
+  wifiPayload,
+} from './wifi.ts'
 
-/** From a link's header to the IP packet behind it, through VLAN tags, MPLS labels and PPPoE. */
+/** From a link's header to the IP packet behind it, through VLAN tags, MPLS labels, PPPoE and LLC. */
 
 const ETHERNET_OCTETS = 14
 const ETHERNET_TYPE_AT = 12
@@ -27,6 +39,15 @@ const TYPE_OCTETS = 2
 
 const TYPE_IPV4 = 0x0800
 const TYPE_IPV6 = 0x86dd
+
+/** Smaller numbers are the length of a frame of IEEE 802.3, with LLC and SNAP (RFC 1042) in front of the type. */
+const LEAST_TYPE = 1536
+const LLC_SNAP_OCTETS = 8
+const LLC_SNAP = 0xaaaa0300
+const SNAP_TYPE_AT = 6
+
+const C_HDLC_OCTETS = 4
+const C_HDLC_TYPE_AT = 2
 
 /** IEEE 802.1Q, 802.1ad (QinQ) and the number QinQ had before it. */
 const TYPE_VLAN = 0x8100
@@ -94,7 +115,16 @@ function decodeOtherLink(
     case LINK_LOOP:
       return decodeFamily(view, offset, end, datagram, inner)
     case LINK_PPP:
+    case LINK_PPP_HDLC:
       return decodePpp(view, offset, end, datagram, inner)
+    case LINK_PPP_DIRECTION:
+      return decodePpp(view, offset + 1, end, datagram, inner)
+    case LINK_C_HDLC:
+      return decodeType(view, offset + C_HDLC_TYPE_AT, offset + C_HDLC_OCTETS, end, datagram, inner)
+    case LINK_WIFI:
+      return decodeWifi(view, offset, end, false, datagram, inner)
+    case LINK_WIFI_RADIOTAP:
+      return decodeRadiotap(view, offset, end, datagram, inner)
     default:
       return UNKNOWN_LINK_TYPE
   }
@@ -144,8 +174,49 @@ function decodeTagged(
     case TYPE_PPPOE_SESSION:
       return decodePpp(view, at + PPPOE_OCTETS, end, datagram, inner)
     default:
-      return NOT_IP
+      return type < LEAST_TYPE ? decodeLlc(view, at, end, datagram, inner) : NOT_IP
   }
+}
+
+function decodeLlc(
+  view: DataView,
+  at: number,
+  end: number,
+  datagram: Datagram,
+  inner: Inner,
+): number {
+  if (at + LLC_SNAP_OCTETS > end) return NOT_IP
+  // The last octet is the first of the organisation, which must be none, as must the two behind it.
+  if (view.getUint32(at) !== LLC_SNAP || view.getUint16(at + TYPE_OCTETS * 2) !== 0) return NOT_IP
+  const type = view.getUint16(at + SNAP_TYPE_AT)
+  if (type < LEAST_TYPE) return NOT_IP
+  return decodeType(view, at + SNAP_TYPE_AT, at + LLC_SNAP_OCTETS, end, datagram, inner)
+}
+
+function decodeWifi(
+  view: DataView,
+  offset: number,
+  end: number,
+  isPadded: boolean,
+  datagram: Datagram,
+  inner: Inner,
+): number {
+  const at = wifiPayload(view, offset, end, isPadded)
+  if (at === WIFI_TRUNCATED) return TRUNCATED
+  return at === WIFI_NOT_DATA ? NOT_IP : decodeLlc(view, at, end, datagram, inner)
+}
+
+function decodeRadiotap(
+  view: DataView,
+  offset: number,
+  end: number,
+  datagram: Datagram,
+  inner: Inner,
+): number {
+  const frame = radiotapFrame(view, offset, end)
+  if (frame < 0) return TRUNCATED
+  const isPadded = isRadiotapPadded(view, offset, frame)
+  return decodeWifi(view, frame, end, isPadded, datagram, inner)
 }
 
 function isVlan(type: number): boolean {

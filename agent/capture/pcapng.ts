@@ -46,6 +46,9 @@ const COUNTER_OCTETS = 8
 const WORD_OCTETS = 4
 const WORD = 2 ** 32
 
+/** In microseconds: later ones do not fit a double, and no packet came after the year 2255. */
+const LATEST_US = Number.MAX_SAFE_INTEGER
+
 /** Packets that were in the file and could not be handed on. */
 export type SkippedPacket = 'no-time' | 'unknown-interface' | 'bad-block' | 'too-large'
 
@@ -66,7 +69,7 @@ export class PcapngReader extends RecordReader {
     return this.#interfaces
   }
 
-  /** By reason. A simple packet block bears no time, and without one there is nothing to measure. */
+  /** By reason. A simple packet block bears no time, others one that cannot be, and without one there is nothing to measure. */
   get skipped(): Readonly<Record<SkippedPacket, number>> {
     return this.#skipped
   }
@@ -153,6 +156,10 @@ export class PcapngReader extends RecordReader {
       const isLittle = this.#isLittle
       const high = view.getUint32(at + TIME_HIGH_AT, isLittle)
       const timeUs = source.timeUs(high, view.getUint32(at + TIME_LOW_AT, isLittle))
+      if (Math.abs(timeUs) > LATEST_US) {
+        this.#skipped['no-time']++
+        return
+      }
       const wireOctets = view.getUint32(at + ORIGINAL_AT, isLittle)
       this.frameCount++
       this.onFrame(view, begin, begin + captured, timeUs, source.linkType, wireOctets)

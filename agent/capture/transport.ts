@@ -1,5 +1,5 @@
 import type { Datagram, Inner } from './datagram.ts'
-import { MIRROR_PORTS, decapsulateUdp } from './tunnel.ts'
+import { MIRROR_PORTS, TUNNEL_PORTS, decapsulateUdp } from './tunnel.ts'
 import { BAD_TCP_HEADER, BAD_UDP_LENGTH, IS_TCP, IS_TUNNEL, IS_UDP, TRUNCATED } from './verdicts.ts'
 
 /** UDP (RFC 768) and TCP (RFC 9293). */
@@ -85,10 +85,16 @@ function fillUdp(
   datagram.capturedOctets = Math.min(octets, end - at) - UDP_OCTETS
 }
 
-/** These ports are in the ranges that telephones choose from: what is not a mirrored frame is left alone. */
+/** These ports are in the ranges that telephones choose from: what is not a tunnelled frame is left alone. */
 function verdictOfUdp(view: DataView, datagram: Datagram, inner: Inner): number {
   const { destinationPort, payloadAt, capturedOctets } = datagram
-  if (destinationPort !== MIRROR_PORTS.vxlan && destinationPort !== MIRROR_PORTS.tzsp) return IS_UDP
+  if (
+    destinationPort !== MIRROR_PORTS.vxlan &&
+    destinationPort !== MIRROR_PORTS.tzsp &&
+    destinationPort !== TUNNEL_PORTS.gtp &&
+    destinationPort !== TUNNEL_PORTS.geneve
+  )
+    return IS_UDP
   const end = payloadAt + capturedOctets
   const isTunnel = decapsulateUdp(view, payloadAt, end, destinationPort, inner) === IS_TUNNEL
   return isTunnel ? IS_TUNNEL : IS_UDP

@@ -2,10 +2,13 @@ import type { Inner } from './datagram.ts'
 import { LINK_ETHERNET, LINK_RAW } from './link-types.ts'
 import { BAD_TUNNEL_HEADER, IS_TUNNEL, NOT_IP, TRUNCATED } from './verdicts.ts'
 
-/** Frames inside packets, as switches and routers mirror them: GRE, ERSPAN, VXLAN, TZSP, IP in IP. */
+/** Frames inside packets, as switches, routers and mobile networks send them: GRE, ERSPAN, VXLAN, TZSP, Geneve, GTP, IP in IP. */
 
 /** Where mirrored frames are sent by UDP: VXLAN (RFC 7348), and TZSP as assigned by IANA. */
 export const MIRROR_PORTS = { vxlan: 4789, tzsp: 37_008 } as const
+
+/** Where other tunnels end: the user plane of mobile networks (3GPP TS 29.281) and Geneve (RFC 8926). */
+export const TUNNEL_PORTS = { gtp: 2152, geneve: 6081 } as const
 
 /** What a mirror sends in its datagrams. */
 export type MirrorKind = keyof typeof MIRROR_PORTS
@@ -48,6 +51,26 @@ const VXLAN_OCTETS = 8
 const VXLAN_NETWORK = 0x08
 const VXLAN_GROUP_POLICY = 0x88
 
+/** Version and length of the options in words, flags, type as in Ethernet, network and an octet; then the options. */
+const GENEVE_OCTETS = 8
+const GENEVE_TYPE_AT = 2
+const GENEVE_VERSION_SHIFT = 6
+const GENEVE_OPTIONS_MASK = 0x3f
+const WORD_OCTETS = 4
+
+/**
+ * Version 1 (3 bits), protocol 1, a spare bit, E, S, PN; type; length (2); tunnel (4). With any of the three: number (2), another (1),
+ * type of the first extension. Extensions: length in words, contents, type of the next one.
+ */
+const GTP_OCTETS = 8
+const GTP_VERSION_MASK = 0xf0
+const GTP_VERSION = 0x30
+const GTP_OPTIONS = 0x07
+const GTP_OPTION_OCTETS = 4
+const GTP_EXTENSION = 0x04
+const GTP_USER_PACKET = 255
+const GTP_MAX_EXTENSIONS = 8
+
 /** Version, type, encapsulated protocol; then tags of type, length and value, but 0 and 1 (the last), which are only a type. */
 const TZSP_OCTETS = 4
 const TZSP_VERSION = 1
@@ -82,9 +105,16 @@ export function decapsulateUdp(
   port: number,
   inner: Inner,
 ): number {
-  return port === MIRROR_PORTS.tzsp
-    ? decodeTzsp(view, offset, end, inner)
-    : decodeVxlan(view, offset, end, inner)
+  switch (port) {
+    case MIRROR_PORTS.tzsp:
+      return decodeTzsp(view, offset, end, inner)
+    case TUNNEL_PORTS.gtp:
+      return decodeGtp(view, offset, end, inner)
+    case TUNNEL_PORTS.geneve:
+      return decodeGeneve(view, offset, end, inner)
+    default:
+      return decodeVxlan(view, offset, end, inner)
+  }
 }
 
 /** An IP packet as it stands. */
@@ -140,6 +170,43 @@ function decodeVxlan(view: DataView, offset: number, end: number, inner: Inner):
   const flags = view.getUint8(offset)
   if (flags !== VXLAN_NETWORK && flags !== VXLAN_GROUP_POLICY) return BAD_TUNNEL_HEADER
   return tunnel(LINK_ETHERNET, offset + VXLAN_OCTETS, end, inner)
+}
+
+function decodeGeneve(view: DataView, offset: number, end: number, inner: Inner): number {
+  if (offset + GENEVE_OCTETS > end) return TRUNCATED
+  const first = view.getUint8(offset)
+  if (first >> GENEVE_VERSION_SHIFT !== 0) return BAD_TUNNEL_HEADER
+  const at = offset + GENEVE_OCTETS + (first & GENEVE_OPTIONS_MASK) * WORD_OCTETS
+  switch (view.getUint16(offset + GENEVE_TYPE_AT)) {
+    case GRE_ETHERNET:
+      return tunnel(LINK_ETHERNET, at, end, inner)
+    case GRE_IPV4:
+    case GRE_IPV6:
+      return tunnel(LINK_RAW, at, end, inner)
+    default:
+      return BAD_TUNNEL_HEADER
+  }
+}
+
+function decodeGtp(view: DataView, offset: number, end: number, inner: Inner): number {
+  if (offset + GTP_OCTETS > end) return TRUNCATED
+  const first = view.getUint8(offset)
+  const isUserPacket = view.getUint8(offset + 1) === GTP_USER_PACKET
+  if ((first & GTP_VERSION_MASK) !== GTP_VERSION || !isUserPacket) return BAD_TUNNEL_HEADER
+  let at = offset + GTP_OCTETS
+  if ((first & GTP_OPTIONS) !== 0) {
+    at += GTP_OPTION_OCTETS
+    let next = (first & GTP_EXTENSION) !== 0 && at <= end ? view.getUint8(at - 1) : 0
+    for (let extensions = 0; next !== 0; extensions++) {
+      if (at >= end) return TRUNCATED
+      const octets = view.getUint8(at) * WORD_OCTETS
+      if (octets === 0 || extensions === GTP_MAX_EXTENSIONS) return BAD_TUNNEL_HEADER
+      at += octets
+      if (at > end) return TRUNCATED
+      next = view.getUint8(at - 1)
+    }
+  }
+  return tunnel(LINK_RAW, at, end, inner)
 }
 
 function decodeTzsp(view: DataView, offset: number, end: number, inner: Inner): number {

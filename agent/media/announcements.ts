@@ -39,10 +39,15 @@ export class Announcements {
     watched.from = newest(watched.from, from)
   }
 
-  /** Whether a first packet of this type makes a stream by itself. */
-  trusts({ toward }: WatchedStream, payloadType: number): boolean {
-    if (toward === undefined || toward.isEnded || this.#trusted.has(toward)) return false
-    if (payloadOf(payloadType, toward, undefined) === undefined) return false
+  /** Whether the receiver is waiting for packets of this type. */
+  isExpected({ toward }: WatchedStream, payloadType: number): boolean {
+    if (toward === undefined || toward.isEnded) return false
+    return payloadOf(payloadType, toward, undefined) !== undefined
+  }
+
+  /** Whether a first packet that is expected makes a stream by itself. */
+  trusts({ toward }: WatchedStream): boolean {
+    if (toward === undefined || this.#trusted.has(toward)) return false
     this.#trusted.add(toward)
     return true
   }

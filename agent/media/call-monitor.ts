@@ -28,6 +28,15 @@ export interface CallMonitorOptions {
   readonly maxCalls: number
   /** An answered call with neither a message nor RTP for this long is over; 4 hours unless told. */
   readonly idleUs?: number
+  /** Is told of every message there is, once; it is valid during the call only. */
+  readonly onMessage?: (
+    message: SipMessage,
+    datagram: Datagram,
+    timeUs: number,
+    isTcp: boolean,
+  ) => void
+  /** Is told of everything that looked like SIP and was none. */
+  readonly onRefused?: () => void
 }
 
 /** An address whose call is over. */
@@ -69,7 +78,7 @@ export class CallMonitor {
     this.#streams = new TcpStreams(this.#message, {
       maxConnections: MAX_CONNECTIONS,
       onMessage: (message, datagram, timeUs) => {
-        this.#handle(message, datagram, timeUs)
+        this.#handle(message, datagram, timeUs, true)
       },
       onRefused: (verdict) => {
         this.#refuse(SIP_VERDICTS[verdict] ?? '')
@@ -81,7 +90,7 @@ export class CallMonitor {
   handleDatagram(bytes: Uint8Array, datagram: Datagram, timeUs: number): void {
     const end = Math.min(bytes.length, datagram.payloadOctets)
     const verdict = this.#message.parse(bytes, 0, end, datagram.payloadOctets)
-    if (verdict === IS_SIP) this.#handle(this.#message, datagram, timeUs)
+    if (verdict === IS_SIP) this.#handle(this.#message, datagram, timeUs, false)
     else this.#refuse(SIP_VERDICTS[verdict] ?? '')
   }
 
@@ -116,8 +125,9 @@ export class CallMonitor {
     return { messages: this.#messages, requests, responses, calls: this.#begun, invalid }
   }
 
-  #handle(message: SipMessage, datagram: Datagram, timeUs: number): void {
+  #handle(message: SipMessage, datagram: Datagram, timeUs: number, isTcp: boolean): void {
     this.#count(message)
+    this.#options.onMessage?.(message, datagram, timeUs, isTcp)
     const event = callEventOf(message, datagram, timeUs)
     if (event === undefined) return
     if (typeof event === 'string') {
@@ -146,6 +156,7 @@ export class CallMonitor {
 
   #refuse(reason: string): void {
     this.#invalid.set(reason, (this.#invalid.get(reason) ?? 0) + 1)
+    this.#options.onRefused?.()
   }
 
   /** The call this message belongs to; only an INVITE, or what answers one, begins one. */

@@ -1,5 +1,6 @@
 import { measurement, type Measurement } from '../../common/measurement.ts'
 import { DELTA_BOUNDS_MS } from '../rtp/measures.ts'
+import { signallingPoints } from '../signalling/signalling-points.ts'
 import type { CallRow } from './call-row.ts'
 import type { CaptureInterval } from './capture-interval.ts'
 import type { ReportRow } from './report-row.ts'
@@ -22,7 +23,7 @@ export function capturePoints(
   interval: CaptureInterval,
   source: PointSource,
 ): readonly Measurement[] {
-  const { streams, reports, calls } = interval
+  const { streams, reports, calls, signalling, durationMs } = interval
   const endUs = Math.round(interval.endUs)
   return [
     ...streams.map((row) => streamPoint(row, interval, endUs, source)),
@@ -30,6 +31,7 @@ export function capturePoints(
     ...calls
       .filter(({ isOneWay, isSilent }) => isOneWay || isSilent)
       .map((row) => callPoint(row, interval, endUs, source)),
+    ...signallingPoints(signalling, { endUs, durationMs, tap: source.tap }),
     agentPoint(interval, endUs, source),
   ]
 }
@@ -117,7 +119,7 @@ function streamPoint(
       mos_scale: quality?.scale,
       mos_assumed: quality?.isAssumed,
       round_trip_ms: row.roundTripMs,
-      encrypted: row.isEncrypted,
+      srtp: row.isEncrypted,
       call_id: row.callId,
       tap,
       dscp: row.dscp,
@@ -198,7 +200,7 @@ function callPoint(
 
 /** Without a word of SIP nobody knows how many calls there are. */
 function agentPoint(
-  { durationMs, sensorDrops, ignored, evicted, fault, calls, sip }: CaptureInterval,
+  { durationMs, sensorDrops, ignored, evicted, fault, calls, sip, signalling }: CaptureInterval,
   endUs: number,
   { tap }: PointSource,
 ): Measurement {
@@ -216,6 +218,13 @@ function agentPoint(
       calls: up?.length,
       calls_one_way: up?.filter(({ isOneWay }) => isOneWay).length,
       calls_silent: up?.filter(({ isSilent }) => isSilent).length,
+      ...(sip.messages > 0 && {
+        sip_messages: signalling.messages,
+        sip_invalid: signalling.invalid,
+        sip_sources: signalling.seenSources,
+        sip_evicted: signalling.evicted,
+        sip_accounts_untold: signalling.untold,
+      }),
       reason: fault,
     },
   )

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { parentPort } from 'node:worker_threads'
 import { PermanentError, reasonOf } from '../../common/errors.ts'
+import type { SignallingEvent } from '../signalling/call-book.ts'
 import type { CaptureInterval } from './capture-interval.ts'
 import { FileCapture } from './file-capture.ts'
 import { LiveCapture } from './live-capture.ts'
@@ -15,7 +16,7 @@ import type { StallRow } from './stall-row.ts'
  */
 
 const SEED_OCTETS = 4
-const STALLS_EVERY_MS = 500
+const WATCH_EVERY_MS = 500
 const PROGRESS_EVERY_MS = 50
 const US_PER_MS = 1000
 
@@ -24,6 +25,7 @@ interface Source {
   take(endUs: number): Promise<readonly CaptureInterval[]>
   /** A file falls silent for nobody. */
   readonly takeStalls: (() => Promise<readonly StallRow[]>) | undefined
+  readonly takeEvents: () => readonly SignallingEvent[]
   stop(): Promise<void>
 }
 
@@ -58,8 +60,8 @@ async function start(task: CaptureTask): Promise<void> {
   try {
     source = sourceOf(task)
     await source.start()
-    const { takeStalls } = source
-    if (takeStalls !== undefined) stopWatching = watchStalls(takeStalls)
+    const { takeStalls, takeEvents } = source
+    if (takeStalls !== undefined) stopWatching = watch(takeStalls, takeEvents)
     send({ kind: 'started' })
   } catch (error) {
     const isPermanent = error instanceof PermanentError
@@ -83,6 +85,7 @@ function tapSource(capture: LiveCapture | MirrorCapture): Source {
     },
     take: async (endUs) => [await capture.take(endUs)],
     takeStalls: async () => await capture.takeStalls(nowUs()),
+    takeEvents: () => capture.takeEvents(),
     stop: async () => {
       await capture.stop()
     },
@@ -94,6 +97,7 @@ function fileSource(capture: FileCapture): Source {
     start: async () => undefined,
     take: async () => await capture.take(),
     takeStalls: undefined,
+    takeEvents: () => [],
     stop: async () => {
       capture.close()
     },
@@ -120,7 +124,10 @@ async function inTurn<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** Looks twice a second, but never while a look is still waiting for the tap. */
-function watchStalls(takeStalls: () => Promise<readonly StallRow[]>): () => void {
+function watch(
+  takeStalls: () => Promise<readonly StallRow[]>,
+  takeEvents: () => readonly SignallingEvent[],
+): () => void {
   let isLooking = false
   const look = async () => {
     isLooking = true
@@ -129,8 +136,10 @@ function watchStalls(takeStalls: () => Promise<readonly StallRow[]>): () => void
     if (rows.length > 0) send({ kind: 'stalled', rows })
   }
   const timer = setInterval(() => {
+    const events = takeEvents()
+    if (events.length > 0) send({ kind: 'events', events })
     if (!isLooking) void look()
-  }, STALLS_EVERY_MS)
+  }, WATCH_EVERY_MS)
   return () => {
     clearInterval(timer)
   }

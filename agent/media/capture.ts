@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { PermanentError, TransientError, reasonOf } from '../../common/errors.ts'
+import type { SignallingEvent } from '../signalling/call-book.ts'
 import type { CaptureInterval } from './capture-interval.ts'
 import type { CaptureTask, FromCapture, ToCapture } from './messages.ts'
 import type { StallRow } from './stall-row.ts'
@@ -17,6 +18,8 @@ interface Waiting<T> {
 export interface CaptureListener {
   /** Of a live tap: streams that fell silent without a reason, are still silent, or came back. */
   readonly onStalled?: (rows: readonly StallRow[]) => void
+  /** Of a live tap: what signalling said that cannot wait. */
+  readonly onEvents?: (events: readonly SignallingEvent[]) => void
   /** Of a file: octets read so far, of so many; at most 20 times a second. */
   readonly onProgress?: (octets: number, total: number) => void
 }
@@ -132,6 +135,9 @@ export class Capture {
         return
       case 'stalled':
         this.#listener.onStalled?.(message.rows)
+        return
+      case 'events':
+        this.#listener.onEvents?.(message.events)
         return
       case 'progress':
         this.#listener.onProgress?.(message.octets, message.total)

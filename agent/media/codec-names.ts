@@ -2,6 +2,8 @@
 
 const NAMES = [
   // RFC 3551, 3558, 3952, 4749, 5391, 5577, 5584, 6716 and the registry of RTP payload format media types.
+  ...['1016', 'G721', 'VDVI', 'L20', 'AC3', 'vorbis', 'SIREN', 'x-msrta', 'x-rtvc1', 'MP4V-ES'],
+  ...['H264-SVC', 'BMPEG', 'MP1S', 'MP2P', 'BT656', 'raw', 'jpeg2000', 'theora', 'flexfec-03'],
   ...['PCMU', 'PCMA', 'PCMU-WB', 'PCMA-WB', 'G722', 'G7221', 'G723', 'G728', 'G729', 'G729D'],
   ...['G729E', 'G7291', 'G726-16', 'G726-24', 'G726-32', 'G726-40', 'GSM', 'GSM-EFR', 'GSM-HR-08'],
   ...['DVI4', 'LPC', 'L8', 'L16', 'L24', 'QCELP', 'MPA', 'iLBC', 'speex', 'SILK', 'opus', 'AMR'],

@@ -83,7 +83,8 @@ export class FileCapture {
   #passTo(timeUs: number): void {
     while (timeUs >= this.#endUs) {
       this.#end(this.#endUs, undefined)
-      if (this.#monitor.counts.streams === 0) {
+      if (this.#monitor.isIdle) {
+        this.#monitor.forget(timeUs)
         const empty = Math.floor((timeUs - this.#endUs) / this.#intervalUs)
         this.#startUs += empty * this.#intervalUs
       }

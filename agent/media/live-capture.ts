@@ -1,5 +1,6 @@
 import { Tap, type Wait } from '../capture/tap.ts'
 import type { TapOptions } from '../capture/tcpdump.ts'
+import type { SignallingEvent } from '../signalling/call-book.ts'
 import type { CaptureInterval } from './capture-interval.ts'
 import { Monitor, type MonitorOptions } from './monitor.ts'
 import type { StallRow } from './stall-row.ts'
@@ -49,6 +50,11 @@ export class LiveCapture {
     const limit = AbortSignal.timeout(ANSWER_LIMIT_MS)
     if (!(await this.#media.catchUp(limit))) return []
     return this.#monitor.takeStalls(this.#media.heardUntilUs(nowUs))
+  }
+
+  /** What signalling said that cannot wait, since the last time. */
+  takeEvents(): readonly SignallingEvent[] {
+    return this.#monitor.takeEvents()
   }
 
   async stop(): Promise<void> {

@@ -12,6 +12,8 @@ import {
 /** A stream is over when nothing came for so long; one that said good-bye, or whose call has ended, sooner. */
 const IDLE_US = 30_000_000
 const LEAVING_US = 2_000_000
+/** So long it is remembered, or what a line that was cut for longer than IDLE_US lost would be seen by nobody. */
+const REMEMBERED_US = 300_000_000
 /** From this silence on signalling is asked for a reason. */
 export const QUIET_US = 1_000_000
 /** How soon streams that signalling has not explained are looked up again when it says something new. */
@@ -36,12 +38,13 @@ export class Lookout {
 
   /** Signalling is about to say something: what is silent now is judged by what it said before. */
   beforeSignalling(timeUs: number): void {
-    if (timeUs - this.#lookedUs >= LOOK_AGAIN_US) this.lookAtAll(timeUs)
+    if (Math.abs(timeUs - this.#lookedUs) >= LOOK_AGAIN_US) this.lookAtAll(timeUs)
   }
 
   /** Signalling may have said something. */
   afterSignalling(timeUs: number): void {
-    if (this.#againUs === Infinity) this.#againUs = timeUs + LOOK_AGAIN_US
+    // Not only where it is infinite: a clock may have been set back.
+    this.#againUs = Math.min(this.#againUs, timeUs + LOOK_AGAIN_US)
   }
 
   /** What is silent may have a reason to be; what was not explained may be now. */
@@ -50,7 +53,7 @@ export class Lookout {
     this.#lookedUs = nowUs
     for (const stream of this.#streams.all) {
       const watched = this.#streams.watched(stream)
-      if (watched === undefined || watched.remaining > 0) continue
+      if (watched === undefined || watched.remaining > 0 || watched.isResting) continue
       const isExplained = watched.toward !== undefined && watched.payload !== undefined
       if (!isExplained || this.isQuiet(stream, nowUs)) this.look(stream, watched, nowUs)
     }
@@ -73,6 +76,13 @@ export class Lookout {
     return this.#streams.reception.lastArrivalUs(stream) <= nowUs - idleUs
   }
 
+  /** Whether it need not be remembered: it will not come back, or another took its place. */
+  isGone(stream: number, watched: WatchedStream, nowUs: number): boolean {
+    if (!this.isOver(stream, watched, nowUs)) return false
+    if (watched.remaining > 0 || watched.isReplaced || isLeaving(watched)) return true
+    return this.#streams.reception.lastArrivalUs(stream) <= nowUs - REMEMBERED_US
+  }
+
   /** What another payload type than the stream's usual one means on it. */
   otherPayload(stream: number, watched: WatchedStream, payloadType: number): Payload | undefined {
     this.#lookUp(stream, watched)
@@ -86,9 +96,9 @@ export class Lookout {
     payloadType: number,
     payload: Payload | undefined,
   ): void {
+    const { usPerTick } = watched
     setPayload(watched, payloadType, payload)
-    // Two codecs, two clocks: no D from one to the other.
-    this.#streams.reception.breakJitter(stream)
+    this.#streams.reception.changeCodec(stream, watched.usPerTick !== usPerTick)
   }
 
   #lookUp(stream: number, watched: WatchedStream): void {

@@ -1,3 +1,4 @@
+import type { SignallingEvent } from '../signalling/call-book.ts'
 import type { CaptureInterval } from './capture-interval.ts'
 import type { FileCaptureOptions } from './file-capture.ts'
 import type { MirrorOptions } from './mirror-capture.ts'
@@ -38,6 +39,7 @@ export type FromCapture =
     }
   /** What cannot wait until it is asked for. */
   | { readonly kind: 'stalled'; readonly rows: readonly StallRow[] }
+  | { readonly kind: 'events'; readonly events: readonly SignallingEvent[] }
   /** Of a file: octets read so far, of so many. */
   | { readonly kind: 'progress'; readonly octets: number; readonly total: number }
   | { readonly kind: 'stopped' }

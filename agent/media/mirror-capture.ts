@@ -6,6 +6,7 @@ import { contains, parseNetwork, type Network } from '../capture/address.ts'
 import { Inner } from '../capture/datagram.ts'
 import { decapsulateMirror, type MirrorKind } from '../capture/frame.ts'
 import { readSocketDrops } from '../capture/socket-drops.ts'
+import type { SignallingEvent } from '../signalling/call-book.ts'
 import type { CaptureInterval } from './capture-interval.ts'
 import { Monitor, type MonitorOptions } from './monitor.ts'
 import type { StallRow } from './stall-row.ts'
@@ -97,6 +98,11 @@ export class MirrorCapture {
   /** See Monitor.takeStalls(). By the clock that times the frames. */
   async takeStalls(): Promise<readonly StallRow[]> {
     return this.#monitor.takeStalls(this.#nowUs())
+  }
+
+  /** What signalling said that cannot wait, since the last time. */
+  takeEvents(): readonly SignallingEvent[] {
+    return this.#monitor.takeEvents()
   }
 
   async stop(): Promise<void> {

@@ -4,21 +4,28 @@ import {
   FRAME_VERDICTS,
   IS_TCP,
   IS_UDP,
+  TRUNCATED,
   decodeFrame,
 } from '../capture/frame.ts'
 import { Reassembler } from '../capture/reassembler.ts'
 import { passes, type PortRange, type StreamFilter } from '../capture/stream-filter.ts'
 import {
   BAD_PADDING,
+  FIXED_OCTETS,
   IS_RTCP,
   IS_RTP,
   NOT_RTP,
   RTP_VERDICTS,
   RtpPacket,
+  SHORT,
   STUN,
+  TURN,
   parseRtp,
 } from '../rtp/packet.ts'
+import type { SignallingEvent } from '../signalling/call-book.ts'
+import type { SignallingInterval, SignallingOptions } from '../signalling/signalling-row.ts'
 import type { CallRow, SipCounts } from './call-row.ts'
+import { openChannel } from './channel-data.ts'
 import { MediaTable } from './media-table.ts'
 import type { ReportRow, RtcpCounts } from './report-row.ts'
 import { RtcpMonitor } from './rtcp-monitor.ts'
@@ -44,6 +51,8 @@ export interface MonitorOptions extends StreamMonitorOptions {
   readonly filter: StreamFilter
   /** Where SIP is looked for; elsewhere it is known by its first line. */
   readonly sipPorts?: readonly PortRange[] | undefined
+  /** What is to be known of signalling itself; undefined when nobody wants to. */
+  readonly signalling?: SignallingOptions | undefined
 }
 
 /** What was made of the frames between two moments. */
@@ -52,6 +61,7 @@ export interface MonitorInterval {
   readonly reports: readonly ReportRow[]
   /** Calls something happened to in the interval, or that are up. */
   readonly calls: readonly CallRow[]
+  readonly signalling: SignallingInterval
   /** Frames and octets on the wire of all of them, RTP or not, since the beginning. */
   readonly frames: number
   readonly octets: number
@@ -106,7 +116,7 @@ export class Monitor {
   #before: Pick<MonitorCounts, 'ignored' | 'evicted'> = { ignored: {}, evicted: 0 }
 
   constructor(options: MonitorOptions) {
-    const { filter, maxStreams, seed, sipPorts = DEFAULT_SIP_PORTS } = options
+    const { filter, maxStreams, seed, sipPorts = DEFAULT_SIP_PORTS, signalling } = options
     const { networks, ports } = filter
     this.#filter = filter
     const oneUp = { from: ports.from, to: Math.min(MAX_PORT, ports.to + 1) }
@@ -114,7 +124,7 @@ export class Monitor {
     this.#signallingFilter = { networks, ports: { from: 0, to: MAX_PORT }, from: [], to: [] }
     const media = new MediaTable(MAX_CALLS * MEDIA_PER_CALL, seed)
     this.#streams = new StreamMonitor(options, media)
-    this.#sip = new SipTap({ media, maxCalls: MAX_CALLS, ports: sipPorts, seed })
+    this.#sip = new SipTap({ media, maxCalls: MAX_CALLS, ports: sipPorts, seed, signalling })
     this.#rtcp = new RtcpMonitor({
       maxSources: maxStreams,
       findStream: (ssrc, datagram) => this.#streams.reported(ssrc, datagram),
@@ -151,6 +161,7 @@ export class Monitor {
       streams,
       reports: this.#rtcp.takeInterval(endUs),
       calls: this.#sip.takeInterval(endUs),
+      signalling: this.#sip.takeSignalling(endUs),
       frames,
       octets,
       rtcp: this.#rtcp.counts,
@@ -160,12 +171,27 @@ export class Monitor {
     }
   }
 
+  /** Whether no stream is up. */
+  get isIdle(): boolean {
+    return this.#streams.isIdle
+  }
+
+  /** The time up to this one is passed over, as nothing is up in it. */
+  forget(nowUs: number): void {
+    this.#streams.forget(nowUs)
+  }
+
   /**
    * Streams that fell silent without a reason, are still silent, or came back, since the last call. Everything the tap saw before
    * `nowUs` must have been handed over, or its own delay would pass for silence.
    */
   takeStalls(nowUs: number): readonly StallRow[] {
     return this.#streams.takeStalls(nowUs)
+  }
+
+  /** What signalling said that cannot wait, since the last time. */
+  takeEvents(): readonly SignallingEvent[] {
+    return this.#sip.takeEvents()
   }
 
   get counts(): MonitorCounts {
@@ -211,6 +237,9 @@ export class Monitor {
     if (verdict === IS_RTCP) this.#handleRtcp(view, timeUs)
     else if (this.#sip.isDatagram(view, datagram)) this.#handleSip(view, timeUs)
     else if (!passes(this.#filter, datagram)) this.#filtered++
+    else if (verdict === TURN && openChannel(view, datagram)) this.#handleUdp(view, timeUs)
+    else if (verdict === SHORT && datagram.payloadOctets >= FIXED_OCTETS)
+      this.#countFrame(TRUNCATED)
     else if (verdict === STUN && !isStun(view, datagram)) this.#countDatagram(NOT_RTP)
     else this.#countDatagram(verdict)
   }

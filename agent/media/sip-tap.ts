@@ -1,6 +1,13 @@
 import type { Datagram } from '../capture/frame.ts'
 import type { PortRange } from '../capture/stream-filter.ts'
 import { looksLikeSip } from '../sip/start.ts'
+import type { SignallingEvent } from '../signalling/call-book.ts'
+import {
+  NO_SIGNALLING,
+  type SignallingInterval,
+  type SignallingOptions,
+} from '../signalling/signalling-row.ts'
+import { SignallingWatch } from '../signalling/signalling-watch.ts'
 import { CallMonitor } from './call-monitor.ts'
 import type { CallRow, SipCounts } from './call-row.ts'
 import type { MediaTable } from './media-table.ts'
@@ -19,20 +26,35 @@ export interface SipTapOptions {
   readonly maxCalls: number
   readonly ports: readonly PortRange[]
   readonly seed: number
+  /** Undefined: SIP is followed for the media of its calls only. */
+  readonly signalling: SignallingOptions | undefined
 }
 
-/** Tells SIP from everything else that is neither RTP nor RTCP, and hands it to the calls. */
+/** Tells SIP from everything else that is neither RTP nor RTCP, and hands it to the calls and to the watch over signalling. */
 export class SipTap {
   readonly #ports: readonly PortRange[]
   readonly #seed: number
   readonly #calls: CallMonitor
+  /** Where no SIP passes it takes no memory. */
+  #watch: SignallingWatch | undefined
   readonly #key = new Int32Array(KEY_WORDS)
   readonly #connections = new StreamTable(MAX_CONNECTIONS)
 
-  constructor({ media, maxCalls, ports, seed }: SipTapOptions) {
+  constructor({ media, maxCalls, ports, seed, signalling }: SipTapOptions) {
     this.#ports = ports
     this.#seed = seed
-    this.#calls = new CallMonitor({ media, maxCalls })
+    const watching = () =>
+      (this.#watch ??= signalling && new SignallingWatch({ ...signalling, seed }))
+    this.#calls = new CallMonitor({
+      media,
+      maxCalls,
+      onMessage: (message, datagram, timeUs, isTcp) => {
+        watching()?.handle({ message, datagram, timeUs, isTcp })
+      },
+      onRefused: () => {
+        watching()?.refuse()
+      },
+    })
   }
 
   /** Whether a datagram carries SIP: it begins like it, anywhere, or with a capital on a port of SIP. */
@@ -69,6 +91,15 @@ export class SipTap {
 
   takeInterval(endUs: number): readonly CallRow[] {
     return this.#calls.takeInterval(endUs)
+  }
+
+  takeSignalling(endUs: number): SignallingInterval {
+    return this.#watch?.takeInterval(endUs) ?? NO_SIGNALLING
+  }
+
+  /** What signalling said that cannot wait, since the last time. */
+  takeEvents(): readonly SignallingEvent[] {
+    return this.#watch?.takeEvents() ?? []
   }
 
   get counts(): SipCounts {

@@ -2,7 +2,7 @@ import type { Datagram } from '../capture/frame.ts'
 import type { RtpPacket } from '../rtp/packet.ts'
 import { AUDIO } from '../rtp/payload.ts'
 import { beginProbation, goesOn } from '../rtp/probation.ts'
-import { MAX_MISORDER, sequenceDistance } from '../rtp/sequence.ts'
+import { MAX_MISORDER, MIN_SEQUENTIAL, sequenceDistance } from '../rtp/sequence.ts'
 import type { Announcements } from './announcements.ts'
 import type { Lookout } from './lookout.ts'
 import { isSameDestination } from './stream-key.ts'
@@ -23,17 +23,21 @@ export class SourceTrial {
   readonly #streams: Streams
   readonly #announcements: Announcements
   readonly #lookout: Lookout
+  readonly #onMove: (stream: number, watched: WatchedStream) => void
 
+  /** Calls `onMove` when a stream is about to be found at a new address. */
   constructor(
     minSequential: number,
     streams: Streams,
     announcements: Announcements,
     lookout: Lookout,
+    onMove: (stream: number, watched: WatchedStream) => void,
   ) {
     this.#minSequential = minSequential
     this.#streams = streams
     this.#announcements = announcements
     this.#lookout = lookout
+    this.#onMove = onMove
   }
 
   /** A source not seen before, its first packet still to be tried; -1 when that is no RTP. */
@@ -48,7 +52,11 @@ export class SourceTrial {
     setPayload(watched, payloadType, payload)
     // A known SSRC may be a known stream at a new address: two packets tell.
     const isUnknown = this.#streams.withSsrc(ssrc).length === 0
-    if (isUnknown && this.#announcements.trusts(watched, payloadType)) watched.minSequential = 1
+    if (this.#announcements.isExpected(watched, payloadType))
+      watched.minSequential =
+        isUnknown && this.#announcements.trusts(watched)
+          ? 1
+          : Math.min(this.#minSequential, MIN_SEQUENTIAL)
     return stream
   }
 
@@ -56,9 +64,9 @@ export class SourceTrial {
   take(source: number, watched: WatchedStream, packet: RtpPacket, timeUs: number): number {
     const { packets, minSequential, successor } = watched
     const { sequenceNumber } = packet
-    if (packets === 0 || !goesOn(watched, sequenceNumber, minSequential)) {
+    if (packets === 0 || !goesOn(watched, packet, minSequential)) {
       this.#streams.discount(packets)
-      beginProbation(watched, sequenceNumber, minSequential)
+      beginProbation(watched, packet, minSequential)
       this.#streams.reception.open(source, sequenceNumber)
       watched.successor = this.#successor(source, packet, timeUs)
     } else if (successor !== undefined) {
@@ -77,6 +85,7 @@ export class SourceTrial {
     for (const of of this.#streams.withSsrc(packet.ssrc)) {
       const ahead = sequenceDistance(sequenceNumber, reception.highest(of) & SEQUENCE_MASK)
       if (ahead === 0 || ahead >= MAX_MISORDER || !this.#haveOneReceiver(of, source)) continue
+      if (this.#streams.watched(of)?.isResting === true) continue
       const lastArrivalUs = reception.lastArrivalUs(of)
       return { of, lastArrivalUs, sequenceNumber, timestamp, arrivalUs, octets, marker }
     }
@@ -94,6 +103,7 @@ export class SourceTrial {
     return (
       sequenceDistance(sequenceNumber, first) === 1 &&
       before?.remaining === 0 &&
+      !before.isResting &&
       before.payloadType === watched.payloadType &&
       this.#streams.reception.lastArrivalUs(of) === lastArrivalUs &&
       this.#haveOneReceiver(of, source)
@@ -105,6 +115,7 @@ export class SourceTrial {
     const stream = first.of
     const watched = this.#streams.watched(stream)
     if (watched === undefined) return source
+    this.#onMove(stream, watched)
     this.#streams.succeed(source, stream)
     this.#lookout.look(stream, watched, timeUs)
     this.#streams.reception.receive(

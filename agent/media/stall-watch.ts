@@ -37,7 +37,7 @@ export class StallWatch {
     this.#untold = []
     for (const stream of this.#streams.all) {
       const watched = this.#streams.watched(stream)
-      if (watched === undefined || watched.remaining > 0) continue
+      if (watched === undefined || watched.remaining > 0 || watched.isResting) continue
       const lastArrivalUs = this.#streams.reception.lastArrivalUs(stream)
       if (watched.stallSteps === 0 && nowUs - lastArrivalUs < QUIET_US) continue
       if (rows.length >= MAX_ROWS) break
@@ -47,9 +47,11 @@ export class StallWatch {
     return rows
   }
 
-  /** A stream leaves: nobody will look at it again. */
+  /** A stream is over: nobody will look at it again, unless it comes back. */
   leave(stream: number, watched: WatchedStream): void {
-    if (!hasOpenStall(watched)) return
+    const isOpen = hasOpenStall(watched)
+    watched.stallSteps = 0
+    if (!isOpen) return
     if (this.#untold.length >= MAX_ROWS) {
       this.#dropped++
       return

@@ -18,6 +18,8 @@ import { isRtcpType, type WatchedStream } from './watched-stream.ts'
 
 /** No kind of packet: it is not RTP after all. */
 const NO_KIND = -1
+/** Beyond so many in an interval what a stream did before it moved counts where it is now. */
+const MAX_MOVED = 1000
 
 export interface StreamMonitorOptions {
   /** Streams watched at the same time. */
@@ -63,6 +65,8 @@ export class StreamMonitor {
   readonly #trial: SourceTrial
   readonly #rtcp: RtcpStreams
   readonly #stalls: StallWatch
+  /** Rows of streams that went on at another address, up to then. */
+  #moved: StreamRow[] = []
   #refused = 0
 
   constructor({ maxStreams, probation, seed, codecs }: StreamMonitorOptions, media: MediaTable) {
@@ -72,7 +76,15 @@ export class StreamMonitor {
       this.#stalls.leave(stream, watched)
     })
     this.#lookout = new Lookout(this.#streams, this.#announcements)
-    this.#trial = new SourceTrial(probation, this.#streams, this.#announcements, this.#lookout)
+    this.#trial = new SourceTrial(
+      probation,
+      this.#streams,
+      this.#announcements,
+      this.#lookout,
+      (stream, watched) => {
+        this.#move(stream, watched)
+      },
+    )
     this.#rtcp = new RtcpStreams(this.#streams)
     this.#stalls = new StallWatch(this.#streams, this.#lookout)
   }
@@ -95,6 +107,7 @@ export class StreamMonitor {
     const watched = isOnTrial ? (streams.watched(stream) ?? tried) : tried
     if (timeUs - reception.lastArrivalUs(stream) >= QUIET_US)
       this.#lookout.look(stream, watched, timeUs)
+    if (watched.isResting) streams.wake(watched)
     watched.dscp = datagram.dscp
     reception.receive(
       stream,
@@ -133,26 +146,43 @@ export class StreamMonitor {
 
   /**
    * The interval that ends here: a row for every stream that something came of since the last one, that has stalled, or that is over, in
-   * the order of their first packets. Streams that are over leave. `isLast`: no packet will follow, of any stream.
+   * the order of their first packets. Streams that are over rest for a while, then leave. `isLast`: no packet will follow, of any stream,
+   * and each has a row, as it may still have been open what was lost.
    */
   takeInterval(endUs: number, roundTripMs: RoundTrips, isLast = false): readonly StreamRow[] {
     const { reception } = this.#streams
     this.#stalls.nowUs = endUs
-    const rows: StreamRow[] = []
+    const rows = this.#moved
+    this.#moved = []
     for (const stream of this.#streams.all) {
       const watched = this.#streams.watched(stream)
       if (watched === undefined || watched.remaining > 0) continue
       this.#lookout.look(stream, watched, endUs)
+      if (watched.isResting) continue
       const hasArrivals = !Number.isNaN(reception.firstArrivalUs(stream))
       if (hasArrivals)
         this.#announcements.heard(this.#streams.keyOf(stream), reception.lastArrivalUs(stream))
       const ended = this.#lookout.isOver(stream, watched, endUs)
-      if (!hasArrivals && !ended && reception.stalledUs(stream, endUs) === 0) continue
-      const measures = reception.measures(stream, endUs, ended || isLast)
+      const isClosing = ended || isLast
+      if (!hasArrivals && !isClosing && reception.stalledUs(stream, endUs) === 0) continue
+      const measures = reception.measures(stream, endUs, isClosing)
       rows.push(this.#takeRow(stream, watched, measures, ended, roundTripMs))
+      if (ended) this.#streams.rest(stream, watched)
     }
-    this.#streams.remove((stream, watched) => this.#lookout.isOver(stream, watched, endUs))
+    this.forget(endUs)
+    // Nobody will learn any more what they were.
+    if (isLast) this.#streams.remove((_, { remaining }) => remaining > 0)
     return rows
+  }
+
+  /** No stream was heard of until now: those that were over before may be forgotten. */
+  forget(nowUs: number): void {
+    this.#streams.remove((stream, watched) => this.#lookout.isGone(stream, watched, nowUs))
+  }
+
+  /** Whether nothing is up: all streams are over. */
+  get isIdle(): boolean {
+    return this.#streams.confirmed === this.#streams.resting
   }
 
   /** Stalls that began, went on or ended since the last call, as far as they need to be told. */
@@ -161,12 +191,12 @@ export class StreamMonitor {
   }
 
   get counts(): StreamCounts {
-    const { pending, unconfirmed, confirmed, evicted } = this.#streams
+    const { pending, unconfirmed, confirmed, resting, evicted } = this.#streams
     return {
       pending,
       unconfirmed,
       refused: this.#refused,
-      streams: confirmed,
+      streams: confirmed - resting,
       evicted,
       stallsDropped: this.#stalls.dropped,
     }
@@ -188,6 +218,13 @@ export class StreamMonitor {
         : payloadKind(payload.name)
     if (kind === AUDIO) this.#lookout.follow(stream, watched, payloadType, payload)
     return kind
+  }
+
+  #move(stream: number, watched: WatchedStream): void {
+    const { reception } = this.#streams
+    if (this.#moved.length >= MAX_MOVED || Number.isNaN(reception.firstArrivalUs(stream))) return
+    const measures = reception.measures(stream, reception.lastArrivalUs(stream), false)
+    this.#moved.push(this.#takeRow(stream, watched, measures, false, () => undefined))
   }
 
   #takeRow(

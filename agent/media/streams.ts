@@ -26,6 +26,7 @@ export class Streams {
   readonly #bySsrc = new SsrcIndex()
   readonly #onLeave: (stream: number, watched: WatchedStream) => void
   #confirmed = 0
+  #resting = 0
   #unconfirmed = 0
   #evicted = 0
 
@@ -42,9 +43,13 @@ export class Streams {
     this.reception = new Reception(this.#table.capacity)
   }
 
-  /** How many are streams. */
+  /** How many are streams, those at rest included. */
   get confirmed(): number {
     return this.#confirmed
+  }
+
+  get resting(): number {
+    return this.#resting
   }
 
   /** Packets of sources that left without becoming a stream. */
@@ -71,7 +76,7 @@ export class Streams {
     return this.#table.streams
   }
 
-  /** Streams with this SSRC. */
+  /** Streams with this SSRC; none where too many share it. */
   withSsrc(ssrc: number): readonly number[] {
     return this.#bySsrc.of(ssrc)
   }
@@ -103,10 +108,25 @@ export class Streams {
 
   /** A source is known to be a stream now. */
   confirm(stream: number): void {
+    if (this.#confirmed >= this.#maxStreams && this.#resting > 0)
+      this.remove((_, { isResting }) => isResting)
     if (this.#confirmed >= this.#maxStreams)
       this.#evict((other) => other !== stream && this.#isConfirmed(other))
     this.#confirmed++
     this.#bySsrc.add(this.#ssrcOf(stream), stream)
+  }
+
+  /** The last row of a stream was given. */
+  rest(stream: number, watched: WatchedStream): void {
+    watched.isResting = true
+    this.#resting++
+    this.#onLeave(stream, watched)
+  }
+
+  /** A stream at rest came back. */
+  wake(watched: WatchedStream): void {
+    watched.isResting = false
+    this.#resting--
   }
 
   /** A source turns out to be a stream known already, come from a new address: that stream is found there from now on. */
@@ -126,7 +146,8 @@ export class Streams {
       if (watched.remaining === 0) {
         this.#confirmed--
         this.#bySsrc.remove(this.#ssrcOf(stream), stream)
-        this.#onLeave(stream, watched)
+        if (watched.isResting) this.#resting--
+        else this.#onLeave(stream, watched)
       } else this.#unconfirmed += watched.packets
       return true
     })

@@ -1,6 +1,6 @@
 import { AUDIO, payloadKind, staticPayload, type Payload } from '../rtp/payload.ts'
 import { tickUs } from '../rtp/jitter.ts'
-import type { Probation } from '../rtp/probation.ts'
+import { forgetProbation, type Probation } from '../rtp/probation.ts'
 import type { MediaDescription } from './media-table.ts'
 
 /** Numbers that RTCP takes on a shared port (RFC 5761 section 4): RTP only where signalling says so. */
@@ -18,6 +18,8 @@ export interface WatchedStream extends Probation {
   dscp: number
   /** Never reported before. */
   isNew: boolean
+  /** Silent for so long that its last row was given; it is remembered for a while, as it may come back. */
+  isResting: boolean
   /** Packets in sequence that this source must show. */
   minSequential: number
   /** What its receiver announced, what its sender did, and the version of the table that said so. */
@@ -57,6 +59,7 @@ export function newWatchedStream(): WatchedStream {
     usPerTick: 0,
     dscp: 0,
     isNew: true,
+    isResting: false,
     minSequential: 1,
     toward: undefined,
     from: undefined,
@@ -70,16 +73,22 @@ export function newWatchedStream(): WatchedStream {
     remaining: 0,
     steps: 0,
     packets: 0,
-    previous: 0,
+    highest: 0,
+    seen: 0,
+    timestamp: 0,
+    ticks: 0,
+    triedType: 0,
+    oddities: 0,
   }
 }
 
 /** For another source: nothing of the one before stays. */
 export function beginWatching(watched: WatchedStream, minSequential: number): void {
   watched.isNew = true
+  watched.isResting = false
   watched.minSequential = minSequential
   watched.remaining = minSequential
-  watched.packets = 0
+  forgetProbation(watched)
   watched.toward = undefined
   watched.from = undefined
   watched.isReplaced = false

@@ -13,6 +13,9 @@ import type { CaptureSource, CaptureTask } from '../media/messages.ts'
 import { DEFAULT_SIP_PORTS } from '../media/monitor.ts'
 import type { StallRow } from '../media/stall-row.ts'
 import { CODEC_IMPAIRMENTS, withOverrides } from '../rtp/codec-impairments.ts'
+import type { SignallingEvent } from '../signalling/call-book.ts'
+import { signallingOptions } from '../signalling/options.ts'
+import { eventPoint } from '../signalling/signalling-points.ts'
 import { defineProbe, type Interval, type Probe, type ProbeContext } from '../probe.ts'
 
 /** Points of a file handed over at once; the rest comes with the next measurement. */
@@ -76,6 +79,8 @@ const options = z
       .array(z.union([onePort, ports]))
       .max(MAX_SIP_PORTS)
       .default([...DEFAULT_SIP_PORTS]),
+    /** What to make of signalling itself: peers by name, whose addresses and numbers are whose. */
+    sip: signallingOptions.prefault({}),
     /** One of the two addresses lies in one of them. */
     networks,
     direction: z.strictObject({ from: networks, to: networks }).prefault({}),
@@ -123,6 +128,9 @@ class RtpCaptureProbe implements Probe {
     this.#capture = await Capture.start(this.#task, signal, {
       onStalled: (rows) => {
         this.#report(rows)
+      },
+      onEvents: (events) => {
+        this.#reportEvents(events)
       },
     })
   }
@@ -183,6 +191,11 @@ class RtpCaptureProbe implements Probe {
     this.#context.report(rows.map((row) => stallPoint(row, nowUs, this.#tap)))
   }
 
+  #reportEvents(events: readonly SignallingEvent[]): void {
+    const nowUs = this.#context.nowUs()
+    this.#context.report(events.map((event) => eventPoint(event, nowUs, this.#tap)))
+  }
+
   /** Half a file is worth its half; a file of which nothing could be read is a failure. */
   #complain(interval: CaptureInterval, fault: string): void {
     if (interval.durationMs === undefined || interval.endUs === 0)
@@ -200,6 +213,7 @@ function taskOf(read: Options): CaptureTask {
       maxStreams: read['max-streams'],
       probation: read.probation,
       sipPorts: read['sip-ports'],
+      signalling: read.sip,
       codecs: withOverrides(CODEC_IMPAIRMENTS, read.codecs),
     },
   }

@@ -13,7 +13,7 @@
  *    |          CSRC (CC times) ; if X: profile, words, data         |
  */
 
-const FIXED_OCTETS = 12
+export const FIXED_OCTETS = 12
 const WORD_OCTETS = 4
 const SEQUENCE_AT = 2
 const TIMESTAMP_AT = 4
@@ -55,11 +55,11 @@ export const RTP_VERDICTS = [
   'bad-padding',
 ] as const
 export const IS_RTP = 0
-const SHORT = 1
+export const SHORT = 1
 export const STUN = 2
 const ZRTP_PACKET = 3
 const DTLS = 4
-const TURN = 5
+export const TURN = 5
 export const NOT_RTP = 6
 export const IS_RTCP = 7
 const CSRC_OVERRUN = 8

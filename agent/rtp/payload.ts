@@ -1,4 +1,7 @@
-/** The static payload types: what a number means when no signalling is at hand. RFC 3551 section 6, tables 4 and 5. */
+/**
+ * The static payload types: what a number means when no signalling is at hand. RFC 3551 section 6, tables 4 and 5, and the two it took
+ * back from RFC 1890, which old gateways still send.
+ */
 
 export interface Payload {
   readonly name: string
@@ -22,6 +25,8 @@ const SRTP_TAG_OCTETS: readonly number[] = [0, 4, 10, 16]
 
 const STATIC: Readonly<Record<number, Payload>> = {
   0: { name: 'PCMU', clockRate: 8000 },
+  1: { name: '1016', clockRate: 8000 },
+  2: { name: 'G721', clockRate: 8000 },
   3: { name: 'GSM', clockRate: 8000 },
   4: { name: 'G723', clockRate: 8000 },
   5: { name: 'DVI4', clockRate: 8000 },

@@ -119,11 +119,11 @@ export class Reception {
     else takeUntimed(ints, row, kind)
   }
 
-  /** The next packet begins D anew, as after a change of codec. */
-  breakJitter(stream: number): void {
+  /** The next packet is of another codec. Where it has another clock too, there is no D from one to the other. */
+  changeCodec(stream: number, changesClock: boolean): void {
     const { ints, floats } = this.#states
     const row = stream * ROW_INTS
-    floats[floatsOf(row) + AUDIO_ARRIVAL] = NaN
+    if (changesClock) floats[floatsOf(row) + AUDIO_ARRIVAL] = NaN
     forgetPacketTime(ints, row)
   }
 

@@ -529,7 +529,7 @@ test('what a call negotiates explains its streams, however its signalling comes'
   }
 })
 
-test('a stream that goes on from another address is the same stream, and nothing is lost', async (t) => {
+test('a stream that goes on from another address is the same stream, nothing is lost, and each address has its row', async (t) => {
   const all = packets(100)
   const rebound = (from: number, path: Path) =>
     all.map((packet, index) => ({
@@ -537,10 +537,56 @@ test('a stream that goes on from another address is the same stream, and nothing
       frame: udpFrame(rtp(packet), index < from ? {} : path),
     }))
   t.match(readFile(pcapFile(rebound(50, { fromPort: 40_000 }))).rows, [
-    { received: 100, expected: 100, lost: 0, srcPort: 40_000, jitterMaxMs: 0 },
+    { received: 50, expected: 50, lost: 0, srcPort: 20_000, jitterMaxMs: 0, first: true },
+    { received: 50, expected: 50, lost: 0, srcPort: 40_000, jitterMaxMs: 0, first: false },
   ])
   const lossy = rebound(50, { from: '10.9.9.9' }).filter((_, index) => index < 48 || index > 52)
-  t.match(readFile(pcapFile(lossy)).rows, [{ received: 95, expected: 100, lost: 5 }])
+  t.match(readFile(pcapFile(lossy)).rows, [
+    { received: 48, expected: 48, lost: 0, srcIp: '10.0.0.1' },
+    { received: 47, expected: 52, lost: 5, srcIp: '10.9.9.9' },
+  ])
+})
+
+test('a line cut for longer than a stream is up shows what it lost when the stream comes back', async (t) => {
+  const all = call({ packets: 8000 })
+  const comeback = async (first: number, second: number, from = all): Promise<StreamRow[]> => {
+    const cut = [...from.slice(0, first), ...from.slice(second)]
+    return (await intervalsOf(t, pcapFile(cut), 10_000)).flatMap(({ streams }) => streams)
+  }
+  const sums = (rows: readonly StreamRow[]) => ({
+    lost: rows.reduce((sum, { lost }) => sum + lost, 0),
+    gapLost: rows.reduce((sum, { gapLost }) => sum + gapLost, 0),
+    gapMs: rows.reduce((sum, { gapMs = 0 }) => sum + gapMs, 0),
+    first: rows.filter(({ first }) => first).length,
+    ended: rows.filter(({ ended }) => ended).length,
+  })
+  const forty = { lost: 2000, gapLost: 0, gapMs: 40_020, first: 1, ended: 1 }
+  t.strictSame(sums(await comeback(500, 2500)), forty, '40 s')
+  const hundred = { lost: 0, gapLost: 5000, gapMs: 100_020, first: 1, ended: 1 }
+  t.strictSame(sums(await comeback(500, 5500)), hundred, '100 s: a restart as RFC 3550 has it')
+  // A clock set back while the stream rests.
+  const back = all.map((one, at) => (at < 3000 ? one : { ...one, timeUs: one.timeUs - 3600 * S }))
+  const later = [...back.slice(0, 500), ...call({ packets: 2000, ssrc: 5, delayUs: 15 * S })]
+  const rows = (await intervalsOf(t, pcapFile([...later, ...back.slice(3000)]), 10_000)).flatMap(
+    ({ streams }) => streams,
+  )
+  t.equal(
+    rows.reduce((sum, { received, ssrc }) => sum + (ssrc === '0x11223344' ? received : 0), 0),
+    5500,
+    'every packet is somewhere',
+  )
+  // Forgotten after five minutes: a stream of its own then.
+  const seldom = [
+    ...call({ packets: 100 }),
+    ...call({ packets: 100, start: 700, delayUs: 400 * S }),
+  ]
+  t.match(
+    sums((await intervalsOf(t, pcapFile(seldom), 10_000)).flatMap(({ streams }) => streams)),
+    {
+      lost: 0,
+      first: 2,
+    },
+  )
 })
 
 test('what shares an SSRC but does not take its place is a stream of its own', async (t) => {

@@ -74,7 +74,7 @@ test('a file gives one point per stream over the whole of it', async (t) => {
       events: 0,
       mos_scale: 'narrowband',
       mos_assumed: false,
-      encrypted: false,
+      srtp: false,
       dscp: 46,
     },
   })
@@ -143,7 +143,7 @@ test('reading a long file tells how far it is', async (t) => {
   const seen: number[] = []
   const monitor = { filter: ALL, maxStreams: 100, probation: 3 }
   const task = { source: { file: { path: file, intervalMs: undefined } }, monitor }
-  const capture = await Capture.start(task, AbortSignal.timeout(10_000), {
+  const capture = await Capture.start(task, AbortSignal.timeout(60_000), {
     onProgress: (read, total) => {
       t.equal(total, octets.length)
       seen.push(read)
@@ -168,7 +168,7 @@ test('a file of which no packet is RTP gives no stream and says how many were ig
 
 test('after its end a file gives nothing more', async (t) => {
   const probe = create({ file: await write(t, pcapFile(call(1, 10, []))) })
-  await probe.open?.(AbortSignal.timeout(10_000))
+  await probe.open?.(AbortSignal.timeout(60_000))
   t.equal((await measure(probe)).length, 2)
   t.strictSame(await measure(probe), [])
   await probe.close?.()
@@ -354,7 +354,7 @@ test('live: when tcpdump dies the probe says so, and goes on when it is back', a
 test('live: no program, no right and no interface are told apart, with the remedy', async (t) => {
   const started = async (options: { interface?: string; program?: string }) => {
     const tap = { interface: 'lo', filter: ALL, bufferKib: 1024, ...options }
-    const tcpdump = await Tcpdump.start(tap, 'media', () => undefined, AbortSignal.timeout(10_000))
+    const tcpdump = await Tcpdump.start(tap, 'media', () => undefined, AbortSignal.timeout(60_000))
     await tcpdump.stop(AbortSignal.timeout(1000))
   }
   await t.rejects(started({ program: 'no-such-program' }), {
@@ -410,7 +410,7 @@ function create(
 }
 
 async function measure(probe: Probe): Promise<readonly Measurement[]> {
-  return await probe.measure({ endUs: START_US, durationMs: 1000 }, AbortSignal.timeout(10_000))
+  return await probe.measure({ endUs: START_US, durationMs: 1000 }, AbortSignal.timeout(60_000))
 }
 
 async function measureOnce(t: Test, options: unknown): Promise<readonly Measurement[]> {
@@ -418,7 +418,7 @@ async function measureOnce(t: Test, options: unknown): Promise<readonly Measurem
   t.teardown(async () => {
     await probe.close?.()
   })
-  await probe.open?.(AbortSignal.timeout(10_000))
+  await probe.open?.(AbortSignal.timeout(60_000))
   return await measure(probe)
 }
 

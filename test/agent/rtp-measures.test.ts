@@ -443,7 +443,7 @@ test('the packet time is learnt from timestamps, and learnt again when it change
   t.equal(go(3, 10, 20), 20)
   t.equal(go(10, 12, 30), 20)
   t.equal(go(12, 20, 30), 30)
-  reception.breakJitter(0)
+  reception.changeCodec(0, false)
   t.equal(read(reception).packetMs, undefined, 'another codec')
 })
 

@@ -239,12 +239,19 @@ test('comfort noise and telephone events are interludes, by name or by what they
 })
 
 test('a source is valid after three packets in sequence, or enough steps forward through heavy loss', async (t) => {
-  const tried = (numbers: readonly number[]): string => {
-    const probation = { remaining: 3, steps: 0, packets: 0, previous: 0 }
+  const tried = (
+    numbers: readonly number[],
+    types: readonly number[] = [0],
+    timestampOf: (number: number) => number = (number) => ((number + 1) & 0xffff) * 160,
+  ): string => {
+    const fields = { remaining: 3, steps: 0, packets: 0, highest: 0, seen: 0 }
+    const probation = { ...fields, timestamp: 0, ticks: 0, triedType: 0, oddities: 0 }
     let begun = 0
     for (const [index, number] of numbers.entries()) {
-      if (index === 0 || !goesOn(probation, number, 3)) {
-        beginProbation(probation, number, 3)
+      const payloadType = types[index % types.length] ?? 0
+      const packet = { sequenceNumber: number, timestamp: timestampOf(number) | 0, payloadType }
+      if (index === 0 || !goesOn(probation, packet, 3)) {
+        beginProbation(probation, packet, 3)
         begun++
       }
       if (probation.remaining === 0) return `valid after ${index + 1}, begun ${begun}`
@@ -256,8 +263,38 @@ test('a source is valid after three packets in sequence, or enough steps forward
   t.equal(tried([1, 3, 4, 5]), 'valid after 4, begun 1', 'the lost one is part of the stream')
   t.equal(tried([1, 2, 2, 3]), 'valid after 4, begun 1', 'a copy says nothing')
   t.equal(tried([0, 2, 4, 6, 8, 10, 12, 14, 16]), 'valid after 9, begun 1', 'every second one lost')
+  const clock = Array.from({ length: 1000 }, (_, index) => 20 * index)
+  t.match(
+    tried(clock, [0], () => 7),
+    /^not valid/,
+    'milliseconds',
+  )
+  const far = (number: number) => number * 0x12345678
+  t.equal(
+    tried([1, 2, 3, 4, 5, 6, 7], [0], far),
+    'not valid, begun 1',
+    'timestamps that mean nothing',
+  )
   t.equal(tried([1, 20_000, 2, 30_000]), 'not valid, begun 4')
   t.equal(tried(Array.from({ length: 40 }, () => 5)), 'not valid, begun 3', 'a constant')
+  t.equal(
+    tried([1, 2, 1, 3]),
+    'valid after 4, begun 1',
+    'every packet twice, the second time later',
+  )
+  t.equal(tried([1, 3, 2, 4, 5, 6]), 'valid after 6, begun 1', 'a late one asks for one more')
+  t.equal(
+    tried([1, 2, 3, 4, 5], [0, 101]),
+    'not valid, begun 1',
+    'and so does another payload type',
+  )
+  t.equal(tried([1, 2, 3, 4, 5, 6, 7, 8], [0, 101]), 'valid after 8, begun 1', 'but never beyond 8')
+  const flags = [0x8180, 0x8183, 0x8180, 0x8182, 0x8181]
+  const answers = Array.from({ length: 1000 }, (_, index) => flags[(index * 7) % flags.length] ?? 0)
+  t.match(tried(answers), /^not valid/, 'what a name server has in this place')
+  const odd = [1, 20_000, 40_000, 60_000, 10, 11, 12]
+  t.equal(tried(odd), 'not valid, begun 5', 'who began anew four times needs seven')
+  t.equal(tried([...odd, 13, 14, 15, 16]), 'valid after 11, begun 5')
 })
 
 function receive(

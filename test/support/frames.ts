@@ -154,6 +154,59 @@ export function tzsp(frame: Uint8Array): Buffer {
   ])
 }
 
+/** An Ethernet frame in Geneve (RFC 8926), with a word of options. */
+export function geneve(frame: Uint8Array): Buffer {
+  return Buffer.concat([hex('0100655800002a0000000000'), frame])
+}
+
+/** A packet of a mobile phone on its way through the network (3GPP TS 29.281), with a number and an extension where `extended`. */
+export function gtp(packet: Uint8Array, extended = false): Buffer {
+  const extension = extended ? hex('0001008501000900') : Buffer.alloc(0)
+  const first = Buffer.from([extended ? 0x36 : 0x30, 0xff])
+  return Buffer.concat([
+    first,
+    u16(packet.length + extension.length),
+    u32(0xabcd),
+    extension,
+    packet,
+  ])
+}
+
+/** What stands in front of IP where Ethernet does not say the type: LLC and SNAP (RFC 1042). */
+export function snap(packet: Uint8Array, type = IPV4): Buffer {
+  return Buffer.concat([hex('aaaa03000000'), u16(type), packet])
+}
+
+/** A data frame of Wi-Fi as captured in monitor mode, with QoS; between two access points it has a fourth address. */
+export function wifi(
+  payload: Uint8Array,
+  { isBetweenPoints = false, isEncrypted = false, isPadded = false } = {},
+): Buffer {
+  const flags = (isBetweenPoints ? 3 : 1) | (isEncrypted ? 0x40 : 0)
+  return Buffer.concat([
+    Buffer.from([0x88, flags, 0, 0]),
+    hex('020000000001020000000002020000000003'),
+    u16(0x1000),
+    isBetweenPoints ? hex('020000000004') : Buffer.alloc(0),
+    u16(0x0600),
+    Buffer.alloc(isPadded && !isBetweenPoints ? 2 : 0),
+    payload,
+  ])
+}
+
+/** The header radiotap.org puts in front: a time, flags, a rate; a second word of what is there. */
+export function radiotap(frame: Uint8Array, isPadded = false): Buffer {
+  const flags = isPadded ? 0x20 : 0
+  return Buffer.concat([
+    hex('00001a00'),
+    hex('0700008000000000'),
+    Buffer.alloc(4),
+    hex('0102030405060708'),
+    Buffer.from([flags, 2]),
+    frame,
+  ])
+}
+
 export function u16(value: number): Buffer {
   const octets = Buffer.alloc(2)
   octets.writeUInt16BE(value & 0xffff)

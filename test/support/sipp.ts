@@ -57,8 +57,7 @@ export async function captureSipp({
     '-t',
     transport === 'udp' ? 'u1' : 't1',
     '-nostdin',
-    '-lost',
-    `${lossPercent}`,
+    ...lossy(lossPercent),
   ]
   const callee = sipp(folder, ['-sn', 'uas', '-p', `${calleePort}`, '-mp', '41000', ...common])
   await bound(transport, calleePort, callee)
@@ -77,6 +76,12 @@ export async function captureSipp({
       await rm(folder, { recursive: true })
     },
   }
+}
+
+/** Gives up after seconds rather than half a minute. */
+function lossy(percent: number): string[] {
+  if (percent === 0) return []
+  return ['-lost', `${percent}`, '-max_invite_retrans', '4', '-max_non_invite_retrans', '3']
 }
 
 function sipp(folder: string, args: readonly string[]): ChildProcess {
