@@ -47,6 +47,7 @@ export async function openFile(options: DuckDbOptions, context: StoreContext): P
   await mkdir(temporaryFolder, { recursive: true, mode: OWNER_ONLY })
   const db = await DuckDb.open(join(context.folder, FILE), {
     memoryLimitBytes: options['memory-limit'],
+    mostColumns: Math.max(...tables().map(({ columns }) => columns.length)),
     temporaryFolder,
   })
   try {
@@ -77,8 +78,11 @@ async function broughtUpToDate(
   const types = new Map(stored.map(([name, type]) => [String(name), String(type)]))
   for (const column of table.columns) {
     const type = types.get(column.name)
-    if (type === undefined) await db.run(addColumn(table, column))
-    else if (type !== sqlTypeOf(column)) {
+    if (type === undefined) {
+      await db.run(addColumn(table, column))
+      // A new column is a NULL in memory for each row until it is folded in: of many at once there is no room for.
+      await db.run('CHECKPOINT')
+    } else if (type !== sqlTypeOf(column)) {
       throw new PermanentError(
         'store-type',
         `column ${column.name} of ${table.name} is ${type} in the file, expected ${sqlTypeOf(column)}`,

@@ -15,8 +15,15 @@ import type { TableColumn } from './duckdb-schema.ts'
 const ROWS_PER_CHUNK = 2048
 /** What a query may put on disk when it does not fit the memory limit. */
 const MAX_TEMPORARY_BYTES = 1024 ** 3
-/** Log written before it is folded into the tables. DuckDB's own 16 MB costs a fifth more CPU and twice as many long waits. */
-const CHECKPOINT_BYTES = 32 * 1024 ** 2
+/** Log written before it is folded into the tables: what it holds is in memory as well, and must not fill it. */
+const CHECKPOINT_BYTES = 16 * 1024 ** 2
+/** Of new files. A table being appended to takes two for each column, values and NULLs; below this DuckDB hardly compresses. */
+const BLOCK_BYTES = 64 * 1024
+/** DuckDB's own, which older files keep. */
+const LARGEST_BLOCK_BYTES = 256 * 1024
+const BLOCKS_PER_COLUMN = 2
+const BLOCK_SIZE =
+  'SELECT block_size FROM pragma_database_size() WHERE database_name = current_database()'
 /** After such an error DuckDB refuses everything until the file is opened anew. */
 const FATAL = /^(?:FATAL|INTERNAL) Error/
 
@@ -38,19 +45,32 @@ export class DuckDb {
   /** @throws PermanentError naming the file and the remedy */
   static async open(
     file: string,
-    options: { readonly memoryLimitBytes: number; readonly temporaryFolder: string },
+    options: {
+      /** Beside what the table with the most columns takes while it is appended to. */
+      readonly memoryLimitBytes: number
+      readonly mostColumns: number
+      readonly temporaryFolder: string
+    },
   ): Promise<DuckDb> {
+    const limit = (blockBytes: number): string =>
+      `${options.memoryLimitBytes + options.mostColumns * BLOCKS_PER_COLUMN * blockBytes}B`
     try {
       const instance = await DuckDBInstance.create(file, {
         threads: '1',
-        memory_limit: `${options.memoryLimitBytes}B`,
+        // The size of its blocks is known once it is open, and the log is read before that.
+        memory_limit: limit(LARGEST_BLOCK_BYTES),
+        default_block_size: String(BLOCK_BYTES),
         temp_directory: options.temporaryFolder,
         max_temp_directory_size: `${MAX_TEMPORARY_BYTES}B`,
         wal_autocheckpoint: `${CHECKPOINT_BYTES}B`,
         preserve_insertion_order: 'false',
         enable_external_access: 'false',
       })
-      return new DuckDb(file, instance, await instance.connect())
+      const db = new DuckDb(file, instance, await instance.connect())
+      const [row] = await db.query(BLOCK_SIZE)
+      const blockBytes = Number(row?.[0] ?? LARGEST_BLOCK_BYTES)
+      await db.run(`SET memory_limit = '${limit(blockBytes)}'`)
+      return db
     } catch (error) {
       throw openingError(file, reasonOf(error))
     }
@@ -162,10 +182,14 @@ function appendChunk(
 ): void {
   const types = columns.map((_, index) => appender.columnType(index))
   const chunk = DuckDBDataChunk.create(types, points.length)
+  const present = new Set(points.flatMap((point) => Object.keys(point.fields)))
   for (const [index, column] of columns.entries()) {
     const vector = chunk.getColumnVector(index)
+    // Most points have few of the many fields there are; what no point has is not looked for in each.
+    const isField = column !== undefined && column.kind !== 'time' && column.kind !== 'tag'
+    const held = isField && !present.has(column.name) ? undefined : column
     let row = 0
-    for (const point of points) vector.setItem(row++, cell(point, column))
+    for (const point of points) vector.setItem(row++, cell(point, held))
     vector.flush()
   }
   appender.appendDataChunk(chunk)

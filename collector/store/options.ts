@@ -5,9 +5,9 @@ import { bytes, duration, httpUrl, secret } from '../../common/settings.ts'
 const MIB = 1024 ** 2
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-/** DuckDB takes more than it is allowed: with this, the whole collector stays below 300 MB under full load (npm run bench -- ingest). */
+/** Beside the blocks it is appending to. DuckDB takes more than it is allowed: with this, the whole collector stays below 300 MB under full load (npm run bench -- ingest). */
 const DEFAULT_MEMORY_LIMIT = 48 * MIB
-/** Below this DuckDB cannot hold the row groups it is appending to. */
+/** Below this DuckDB cannot fold its log into the tables. */
 const MIN_MEMORY_LIMIT = 48 * MIB
 const DEFAULT_SPOOL_MAX = 512 * MIB
 const MIN_SPOOL_MAX = MIB

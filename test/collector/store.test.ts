@@ -16,6 +16,7 @@ import { PermanentError, TransientError } from '../../common/errors.ts'
 import { measurement, type Measurement } from '../../common/measurement.ts'
 import { influxdMissing, startInfluxd } from '../support/influxd.ts'
 import { storeContext } from '../support/store-context.ts'
+import { everyField } from '../support/store-points.ts'
 
 tap.setTimeout(120_000)
 // What the kernel sends where a file would grow beyond `limitFiles`; unheard, it ends the process.
@@ -63,13 +64,16 @@ async function contract(t: Test, fresh: () => Promise<Open>): Promise<void> {
       const context = await storeContext()
       const open = await fresh()
       let store = await open(context)
+      // An open store holds the process: of a check that fails it must be closed too.
+      t.teardown(async () => {
+        await store.close()
+        await context.remove()
+      })
       await body(t, store, async () => {
         await store.close()
         store = await open(context)
         return store
       })
-      await store.close()
-      await context.remove()
     })
   }
 
@@ -122,10 +126,11 @@ async function contract(t: Test, fresh: () => Promise<Open>): Promise<void> {
   )
 
   await check(
-    '800 streams of one interval on one path, written twice, are 800 points with the right sums',
+    '800 streams of one interval on one path, with every field, written twice, are 800 points with the right sums',
     async (t, store, reopened) => {
       const streams = Array.from({ length: 800 }, (_, index) =>
         measurement('rtp_stream', START_US + 10 * SECOND_US + index + 1, PATH, {
+          ...everyField('rtp_stream', index),
           expected: 500,
           lost_unique: index % 4,
         }),
@@ -616,6 +621,49 @@ test('a database of an older version gets the columns it lacks and keeps its poi
   ])
   await store.close()
   await context.remove()
+})
+
+test('a large database of the first version, with its large blocks and few columns, takes what is written now', async (t) => {
+  const context = await storeContext()
+  const path = join(context.folder, 'measurements.duckdb')
+  const instance = await DuckDBInstance.create(path, { default_block_size: '262144' })
+  const connection = await instance.connect()
+  await connection.run(
+    `CREATE TABLE rtp_stream AS SELECT make_timestamp(${START_US} + range * 1000) AS "time", 'hq' AS site, 'gw-1' AS agent,
+      (range % 3)::BIGINT AS lost_unique, 500::BIGINT AS expected, random() AS jitter_ms FROM range(300000)`,
+  )
+  connection.closeSync()
+  instance.closeSync()
+
+  let store = await openDuckDb(context)
+  t.teardown(async () => {
+    await store.close()
+    await context.remove()
+  })
+  const query: Query = {
+    measurement: 'rtp_stream',
+    columns: [
+      { as: 'n', field: 'expected', aggregate: 'count' },
+      { as: 'expected', field: 'expected', aggregate: 'sum' },
+      { as: 'octets', field: 'octets', aggregate: 'count' },
+    ],
+    ...TEST_DURATION,
+  }
+  for (let round = 0; round < 20; round++) {
+    const points = Array.from({ length: 2000 }, (_, index) =>
+      measurement('rtp_stream', START_US + 600 * SECOND_US + round * 2000 + index, PATH, {
+        ...everyField('rtp_stream', index),
+        expected: 500,
+      }),
+    )
+    await store.write(points)
+    if (round === 19) await store.write(points)
+  }
+  const expected = { n: [340_000], expected: [170_000_000], octets: [40_000] }
+  t.strictSame((await store.read(query))[0]?.values, expected)
+  await store.close()
+  store = await openDuckDb(context)
+  t.strictSame((await store.read(query))[0]?.values, expected, 'the same after a restart')
 })
 
 test('a full disk refuses writes, keeps what it took, and goes on when there is room again', async (t) => {
