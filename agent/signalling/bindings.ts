@@ -1,7 +1,7 @@
 import type { Accounts } from './accounts.ts'
 import { SlotTable } from './slot-table.ts'
 
-export const MAX_BINDINGS = 100_000
+const MAX_BINDINGS = 100_000
 const US_PER_S = 1_000_000
 /** Past this share of its time a binding ought to have been renewed. */
 const OVERDUE_SHARE = 0.9

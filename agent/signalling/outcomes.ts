@@ -7,7 +7,7 @@
 export type SessionOutcome =
   'established' | 'redirected' | 'declined' | 'cancelled' | 'continued' | 'ineffective' | 'failed'
 
-export const REQUEST_TIMEOUT = 408
+const REQUEST_TIMEOUT = 408
 const CHALLENGES: readonly number[] = [401, 402, 407]
 const TRY_AGAIN: readonly number[] = [...CHALLENGES, 422, 423, 491, 494]
 const DECLINED: readonly number[] = [480, 486, 600, 603]

@@ -23,7 +23,7 @@ const LOCAL = 4
 
 /** All that is beyond the limits, and those that never answered. */
 export const OTHER_PEER = 0
-export const PEERS = 1 + MAX_SHOWN + MAX_CANDIDATES
+const PEERS = 1 + MAX_SHOWN + MAX_CANDIDATES
 const DIRECTIONS = ['to', 'from'] as const
 export type Direction = (typeof DIRECTIONS)[number]
 /** A lane is a peer and a direction. */

@@ -7,7 +7,7 @@ import type { SourceRow } from './sources.ts'
 import type { TrafficRow } from './traffic.ts'
 
 /** What the target is called that stands for all peers not told apart. */
-export const OTHER_TARGET = 'other'
+const OTHER_TARGET = 'other'
 
 /** What all points of an interval have in common. */
 export interface SignallingFrame {

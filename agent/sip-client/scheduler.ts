@@ -63,7 +63,7 @@ export async function runSpread<Item, Result>(
 }
 
 /** Ends after the delay, or when the signal fires. */
-export async function pause(
+async function pause(
   delayMs: number,
   clock: TransactionClock,
   signal: AbortSignal,

@@ -109,7 +109,7 @@ export function udpFrame(payload: Uint8Array, path: Path = {}): Buffer {
 }
 
 /** An IPv4 or IPv6 packet, by its addresses, with one UDP datagram. Checksums are left out. */
-export function ipPacket(payload: Uint8Array, path: Path = {}): Buffer {
+function ipPacket(payload: Uint8Array, path: Path = {}): Buffer {
   const { from = '10.0.0.1', to = '10.0.0.2', dscp = 46 } = path
   const udp = udpDatagram(payload, path)
   if (isIPv4(from)) {
