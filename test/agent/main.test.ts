@@ -157,6 +157,7 @@ test('the example is a good configuration with every probe in it', async (t) => 
   const file = join(folder, 'agent.yaml')
   await copyFile(join(ROOT, 'agent/agent.example.yaml'), file)
   await writeFile(join(folder, 'agent.token'), 'token\n')
+  await writeFile(join(folder, 'reception.secret'), 'of the account\n')
   await writeFile(join(folder, 'rtp-test.key'), 'a key both ends know\n')
   const { code, stdout, stderr } = await agent('check-config', '--config', file)
   t.equal(stderr, '')
