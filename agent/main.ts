@@ -18,11 +18,18 @@ Examples:
 Exit codes: 0 done, 1 something failed, 2 wrong command line or configuration.`
 
 const ANALYZE_EXAMPLES = `
-Loss is red over 3 %. MOS is listening quality (ITU-T G.107); ~ marks a codec whose impairments are assumed, W and F the
-wideband and fullband scales. Exit code 1 when a file could not be read to its end.
+Loss is red over 3 %, yellow over 1 %; the worst comes first. A dash is what could not be measured: without signalling nobody
+knows the clock of a dynamic payload type. Columns:
+  worst 10 s   loss of the worst 10 seconds         silent   of a constant-rate stream, before it went on
+  discard      too late for a jitter buffer         cut      packets missing over a restart: the line was cut
+  jitter, max  mean and highest (RFC 3550)          MOS-LQ   listening quality (ITU-T G.107); ~ the codec's
+  max delta    longest time between two packets              impairments are assumed, W wideband, F fullband
+Those that do not fit the screen are left out; into a file or a pipe all are written, as in --json.
+Exit code 1 when a file could not be read to its end; what came before is shown.
 
 Example:
   kiestoon-agent analyze calls.pcap
+  kiestoon-agent analyze --streams calls.pcapng.gz | less -S
   kiestoon-agent analyze --json monday.pcapng.gz tuesday.pcapng.gz | jq '.[].streams[] | select(.lossRatio > 0.03)'`
 
 process.exit(await main())
@@ -57,11 +64,11 @@ async function main(): Promise<number> {
   program
     .command('analyze')
     .description('analyse captures: every RTP stream, its loss, jitter and quality; calls; RTCP')
-    .argument('<file...>', 'pcap or pcapng, gzipped or not')
+    .argument('<file...>', 'pcap or pcapng, gzipped or not; - for stdin')
     .option('--json', 'print JSON: one object for one file, an array for several')
     .option('--summary', 'only the summary')
     .option('--streams', 'only the streams, all of them, the worst first')
-    .option('--calls', 'only the calls')
+    .option('--calls', 'only the calls, all of them')
     .option('--codecs <file>', 'YAML with codec impairments: {codecs: {PCMA: {ie: 0, bpl: 4.3}}}')
     .option('--sip-ports <list>', 'where SIP is looked for whatever it begins with', '5060-5061')
     .addHelpText('after', ANALYZE_EXAMPLES)

@@ -45,12 +45,7 @@ export class Progress {
 }
 
 /** `calls.pcap [#########.....................]  30 %   412 MiB/s   3 s left` */
-export function progressLine(
-  label: string,
-  share: number,
-  octets: number,
-  elapsedMs: number,
-): string {
+function progressLine(label: string, share: number, octets: number, elapsedMs: number): string {
   const done = Math.min(1, Math.max(0, share))
   const cells = Math.round(done * BAR_CELLS)
   const bar = FULL.repeat(cells) + EMPTY.repeat(BAR_CELLS - cells)

@@ -18,6 +18,10 @@ const AFTERLIFE_US = 60 * US_PER_S
 const UNANSWERED_US = 300 * US_PER_S
 const IDLE_US = 4 * 3600 * US_PER_S
 const MAX_CONNECTIONS = 4096
+/** More calls than ever ring at once are a flood; each takes kilobytes. */
+const MAX_UNANSWERED = 8192
+/** And more than these that are over need not be known for a minute. */
+const MAX_OVER = 8192
 /** More addresses than these wait for no minute. */
 const RETIRED_PER_CALL = 4
 const CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx', '6xx'] as const
@@ -55,6 +59,8 @@ export class CallMonitor {
   readonly #witness = new Witness()
   readonly #calls = new Map<string, Call>()
   readonly #order = new EvictionOrder<Call>()
+  /** Calls that are over, the oldest first. */
+  readonly #over = new Set<Call>()
   /** The oldest first. */
   readonly #retired = new Set<Retired>()
   #messages = 0
@@ -139,7 +145,7 @@ export class CallMonitor {
     const said = sdpIn(message, datagram, event.hop)
     if (typeof said === 'string') this.#refuse(said)
     call.handle(typeof said === 'object' ? { ...event, said } : event)
-    this.#order.add(call, call.state === 'established')
+    this.#arrange(call)
   }
 
   #count(message: SipMessage): void {
@@ -167,18 +173,48 @@ export class CallMonitor {
     const mayBegin = method === 'INVITE' && (isRequest || (statusCode > 100 && statusCode < 300))
     if (!mayBegin) return undefined
     if (known !== undefined) this.#leave(known)
-    else if (this.#calls.size >= this.#options.maxCalls) this.#evict()
+    else if (this.#isFull) this.#evict()
     const call = new Call(callNamesOf(message, callId), this.#book, event)
     this.#calls.set(callId, call)
     this.#begun++
     return call
   }
 
+  get #isFull(): boolean {
+    return this.#calls.size >= this.#options.maxCalls || this.#order.unproven >= MAX_UNANSWERED
+  }
+
+  /** Who began, was answered or ended first is the first to go. */
+  #arrange(call: Call): void {
+    if (!call.isOver) {
+      const isAnswered = call.state === 'established'
+      if (this.#order.has(call, isAnswered)) return
+      this.#over.delete(call)
+      this.#order.add(call, isAnswered)
+      return
+    }
+    if (this.#over.has(call)) return
+    this.#order.delete(call)
+    this.#over.add(call)
+    if (this.#over.size > MAX_OVER) this.#forgetOver()
+  }
+
   #evict(): void {
+    if (this.#calls.size >= this.#options.maxCalls && this.#forgetOver()) return
     const first = this.#order.first()
     if (first === undefined) return
     this.#forget(first)
     this.evicted++
+  }
+
+  /** Of the calls that are over the oldest; false when none is. */
+  #forgetOver(): boolean {
+    for (const call of this.#over) {
+      this.#forget(call)
+      this.evicted++
+      return true
+    }
+    return false
   }
 
   /** Makes room; what it said of media goes too. */
@@ -190,6 +226,7 @@ export class CallMonitor {
   #leave(call: Call): void {
     this.#calls.delete(call.callId)
     this.#order.delete(call)
+    this.#over.delete(call)
   }
 
   #expire(call: Call, nowUs: number): void {
@@ -198,6 +235,7 @@ export class CallMonitor {
     if (call.lastUs > nowUs - idleUs) return
     if (isAnswered && call.heardUs > nowUs - idleUs) return
     call.expire(nowUs)
+    this.#arrange(call)
   }
 
   /** Those whose time has come, and in any case `atLeast` so many. */

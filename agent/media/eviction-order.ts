@@ -10,6 +10,15 @@ export class EvictionOrder<T> {
     return this.#unproven.size + this.#proven.size
   }
 
+  /** How many have proved nothing. */
+  get unproven(): number {
+    return this.#unproven.size
+  }
+
+  has(item: T, isProven: boolean): boolean {
+    return (isProven ? this.#proven : this.#unproven).has(item)
+  }
+
   /** Adds it, or makes it the youngest of its kind. */
   add(item: T, isProven: boolean): void {
     this.delete(item)

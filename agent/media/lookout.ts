@@ -1,4 +1,5 @@
 import type { Payload } from '../rtp/payload.ts'
+import { AHEAD, ASTRAY, sequenceDistance, standing } from '../rtp/sequence.ts'
 import type { Announcements } from './announcements.ts'
 import type { Streams } from './streams.ts'
 import {
@@ -9,6 +10,7 @@ import {
   type WatchedStream,
 } from './watched-stream.ts'
 
+const SEQUENCE_MASK = 0xffff
 /** A stream is over when nothing came for so long; one that said good-bye, or whose call has ended, sooner. */
 const IDLE_US = 30_000_000
 const LEAVING_US = 2_000_000
@@ -65,6 +67,23 @@ export class Lookout {
     // It did not mean it.
     if (reception.lastArrivalUs(stream) > watched.leftUs + LEAVING_US) watched.leftUs = Infinity
     if (this.isQuiet(stream, nowUs)) reception.excuse(stream, mayBeSilent(watched), nowUs)
+  }
+
+  /**
+   * Whether a packet of this number begins another stream, though all its addresses are the same: another call took them over, and this
+   * is not how ours would go on. `isQuiet`: it comes after a silence.
+   */
+  isOfNextCall(
+    stream: number,
+    watched: WatchedStream,
+    sequenceNumber: number,
+    isQuiet: boolean,
+  ): boolean {
+    this.#lookUp(stream, watched)
+    if (!watched.isReplaced) return false
+    const highest = this.#streams.reception.highest(stream) & SEQUENCE_MASK
+    const where = standing(sequenceDistance(sequenceNumber, highest))
+    return isQuiet ? isLeaving(watched) || where !== AHEAD : where === ASTRAY
   }
 
   isQuiet(stream: number, nowUs: number): boolean {

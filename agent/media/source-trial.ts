@@ -1,6 +1,6 @@
 import type { Datagram } from '../capture/frame.ts'
 import type { RtpPacket } from '../rtp/packet.ts'
-import { AUDIO } from '../rtp/payload.ts'
+import { AUDIO, type Payload } from '../rtp/payload.ts'
 import { beginProbation, goesOn } from '../rtp/probation.ts'
 import { MAX_MISORDER, MIN_SEQUENTIAL, sequenceDistance } from '../rtp/sequence.ts'
 import type { Announcements } from './announcements.ts'
@@ -41,12 +41,29 @@ export class SourceTrial {
   }
 
   /** A source not seen before, its first packet still to be tried; -1 when that is no RTP. */
-  open(datagram: Datagram, { payloadType, ssrc }: RtpPacket): number {
+  open(datagram: Datagram, packet: RtpPacket): number {
+    const { payloadType } = packet
     const payload = this.#announcements.payloadIn(datagram, payloadType)
     if (payload === undefined && isRtcpType(payloadType)) return -1
     const stream = this.#streams.add()
     const watched = this.#streams.watched(stream)
     if (watched === undefined) return -1
+    this.#begin(stream, watched, packet, payload)
+    return stream
+  }
+
+  /** The same source again, a stream no more, with the first packet of another one. */
+  openAgain(stream: number, watched: WatchedStream, datagram: Datagram, packet: RtpPacket): void {
+    const payload = this.#announcements.payloadIn(datagram, packet.payloadType)
+    this.#begin(stream, watched, packet, payload)
+  }
+
+  #begin(
+    stream: number,
+    watched: WatchedStream,
+    { payloadType, ssrc }: RtpPacket,
+    payload: Payload | undefined,
+  ): void {
     beginWatching(watched, this.#minSequential)
     this.#announcements.lookUp(watched, this.#streams.keyOf(stream))
     setPayload(watched, payloadType, payload)
@@ -57,7 +74,6 @@ export class SourceTrial {
         isUnknown && this.#announcements.trusts(watched)
           ? 1
           : Math.min(this.#minSequential, MIN_SEQUENTIAL)
-    return stream
   }
 
   /** One more packet of a source on probation. Returns the stream it belongs to. */

@@ -18,8 +18,8 @@ import { isRtcpType, type WatchedStream } from './watched-stream.ts'
 
 /** No kind of packet: it is not RTP after all. */
 const NO_KIND = -1
-/** Beyond so many in an interval what a stream did before it moved counts where it is now. */
-const MAX_MOVED = 1000
+/** Rows taken within an interval. What more streams did before they moved counts where they are now; those that are over count as evicted. */
+const MAX_TOLD = 4000
 
 export interface StreamMonitorOptions {
   /** Streams watched at the same time. */
@@ -65,8 +65,9 @@ export class StreamMonitor {
   readonly #trial: SourceTrial
   readonly #rtcp: RtcpStreams
   readonly #stalls: StallWatch
-  /** Rows of streams that went on at another address, up to then. */
-  #moved: StreamRow[] = []
+  /** Rows of streams that went on at another address, or made way for another call, up to then. */
+  #told: StreamRow[] = []
+  #untold = 0
   #refused = 0
 
   constructor({ maxStreams, probation, seed, codecs }: StreamMonitorOptions, media: MediaTable) {
@@ -82,7 +83,7 @@ export class StreamMonitor {
       this.#announcements,
       this.#lookout,
       (stream, watched) => {
-        this.#move(stream, watched)
+        this.#tell(stream, watched, false)
       },
     )
     this.#rtcp = new RtcpStreams(this.#streams)
@@ -105,8 +106,14 @@ export class StreamMonitor {
     const isOnTrial = tried.remaining > 0
     const stream = isOnTrial ? this.#trial.take(source, tried, packet, timeUs) : source
     const watched = isOnTrial ? (streams.watched(stream) ?? tried) : tried
-    if (timeUs - reception.lastArrivalUs(stream) >= QUIET_US)
-      this.#lookout.look(stream, watched, timeUs)
+    const isQuiet = timeUs - reception.lastArrivalUs(stream) >= QUIET_US
+    if ((isQuiet || packet.marker) && !isOnTrial) {
+      if (this.#lookout.isOfNextCall(stream, watched, packet.sequenceNumber, isQuiet)) {
+        this.#replace(stream, watched, datagram, packet, timeUs)
+        return
+      }
+    }
+    if (isQuiet) this.#lookout.look(stream, watched, timeUs)
     if (watched.isResting) streams.wake(watched)
     watched.dscp = datagram.dscp
     reception.receive(
@@ -119,6 +126,20 @@ export class StreamMonitor {
       packet.marker,
       kind,
     )
+  }
+
+  /** The addresses of a stream, and its SSRC, have gone to the next call: this is its first packet. */
+  #replace(
+    stream: number,
+    watched: WatchedStream,
+    datagram: Datagram,
+    packet: RtpPacket,
+    timeUs: number,
+  ): void {
+    if (!watched.isResting) this.#tell(stream, watched, true)
+    this.#streams.demote(stream, watched)
+    this.#trial.openAgain(stream, watched, datagram, packet)
+    this.receive(datagram, packet, timeUs)
   }
 
   /** Signalling is about to say something: what is silent now is judged by what it said before. */
@@ -152,8 +173,8 @@ export class StreamMonitor {
   takeInterval(endUs: number, roundTripMs: RoundTrips, isLast = false): readonly StreamRow[] {
     const { reception } = this.#streams
     this.#stalls.nowUs = endUs
-    const rows = this.#moved
-    this.#moved = []
+    const rows = this.#told
+    this.#told = []
     for (const stream of this.#streams.all) {
       const watched = this.#streams.watched(stream)
       if (watched === undefined || watched.remaining > 0) continue
@@ -197,7 +218,7 @@ export class StreamMonitor {
       unconfirmed,
       refused: this.#refused,
       streams: confirmed - resting,
-      evicted,
+      evicted: evicted + this.#untold,
       stallsDropped: this.#stalls.dropped,
     }
   }
@@ -220,11 +241,16 @@ export class StreamMonitor {
     return kind
   }
 
-  #move(stream: number, watched: WatchedStream): void {
+  /** Takes the row of a stream within the interval: it moves to another address, or it is over. */
+  #tell(stream: number, watched: WatchedStream, ended: boolean): void {
     const { reception } = this.#streams
-    if (this.#moved.length >= MAX_MOVED || Number.isNaN(reception.firstArrivalUs(stream))) return
-    const measures = reception.measures(stream, reception.lastArrivalUs(stream), false)
-    this.#moved.push(this.#takeRow(stream, watched, measures, false, () => undefined))
+    if (this.#told.length >= MAX_TOLD) {
+      if (ended) this.#untold++
+      return
+    }
+    if (!ended && Number.isNaN(reception.firstArrivalUs(stream))) return
+    const measures = reception.measures(stream, reception.lastArrivalUs(stream), ended)
+    this.#told.push(this.#takeRow(stream, watched, measures, ended, () => undefined))
   }
 
   #takeRow(

@@ -129,6 +129,12 @@ export class Streams {
     this.#resting--
   }
 
+  /** A stream is over, and its addresses and SSRC are those of a source again. */
+  demote(stream: number, watched: WatchedStream): void {
+    this.#leave(stream, watched)
+    watched.remaining = watched.minSequential
+  }
+
   /** A source turns out to be a stream known already, come from a new address: that stream is found there from now on. */
   succeed(source: number, stream: number): void {
     this.#table.takeOver(stream, source)
@@ -143,14 +149,17 @@ export class Streams {
     this.#table.remove((stream) => {
       const watched = this.#watched[stream]
       if (watched === undefined || !isLeaving(stream, watched)) return false
-      if (watched.remaining === 0) {
-        this.#confirmed--
-        this.#bySsrc.remove(this.#ssrcOf(stream), stream)
-        if (watched.isResting) this.#resting--
-        else this.#onLeave(stream, watched)
-      } else this.#unconfirmed += watched.packets
+      if (watched.remaining === 0) this.#leave(stream, watched)
+      else this.#unconfirmed += watched.packets
       return true
     })
+  }
+
+  #leave(stream: number, watched: WatchedStream): void {
+    this.#confirmed--
+    this.#bySsrc.remove(this.#ssrcOf(stream), stream)
+    if (watched.isResting) this.#resting--
+    else this.#onLeave(stream, watched)
   }
 
   /** Makes room: of those that `may` leave, the least recently seen do; many at a time, as that builds the index anew. */

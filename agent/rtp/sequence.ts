@@ -17,7 +17,7 @@ export const AHEAD = 0
 /** Late, or a copy of a late one. */
 export const BEHIND = 1
 /** Too far either way: a stray packet, or the sender restarted. */
-const ASTRAY = 2
+export const ASTRAY = 2
 
 /** How far `sequenceNumber` is ahead of `highest`, modulo 2^16: 0..65535. */
 export function sequenceDistance(sequenceNumber: number, highest: number): number {

@@ -55,8 +55,8 @@ interface News {
   isNewUserAgent: boolean
   isOverdue: boolean
   upMax: number
-  readonly destinations: Set<number>
-  readonly guessing: Set<number>
+  destinations: Set<number> | undefined
+  guessing: Set<number> | undefined
 }
 
 export interface AccountsOptions {
@@ -228,13 +228,15 @@ export class Accounts {
   }
 
   dial(account: number, destination: number): void {
-    const { destinations } = this.#newsOf(account)
-    if (destinations.size < MAX_DESTINATIONS) destinations.add(destination)
+    const news = this.#newsOf(account)
+    news.destinations ??= new Set()
+    if (news.destinations.size < MAX_DESTINATIONS) news.destinations.add(destination)
   }
 
   guess(account: number, source: number): void {
-    const { guessing } = this.#newsOf(account)
-    if (guessing.size < MAX_GUESSING) guessing.add(source)
+    const news = this.#newsOf(account)
+    news.guessing ??= new Set()
+    if (news.guessing.size < MAX_GUESSING) news.guessing.add(source)
   }
 
   maskedName(account: number): string {
@@ -277,8 +279,8 @@ export class Accounts {
       isOverdue: news.isOverdue,
       statusCode: news.statusCode,
       bindings: this.bindingsOf(account),
-      guessingSources: news.guessing.size,
-      destinations: news.destinations.size,
+      guessingSources: news.guessing?.size ?? 0,
+      destinations: news.destinations?.size ?? 0,
       up,
       upMax: Math.max(up, news.upMax),
       upCostly: this.#upCostly[account] ?? 0,
@@ -317,8 +319,8 @@ export class Accounts {
       isNewUserAgent: false,
       isOverdue: false,
       upMax: 0,
-      destinations: new Set(),
-      guessing: new Set(),
+      destinations: undefined,
+      guessing: undefined,
     }
     this.#news.set(account, news)
     return news

@@ -100,14 +100,17 @@ export class CallWatch {
     this.calls.settle(nowUs, RINGING_US)
   }
 
-  /** Whose call it is: an account that is registered, or whoever asks a peer. What a peer asks of us is for us, not from us. */
+  /**
+   * Whose call it is: an account's that is registered, or whoever's inside that asks a peer. What a peer asks of us is for us, not from
+   * us, and a stranger outside is nobody's account.
+   */
   #callerOf(message: SipMessage, datagram: Datagram, timeUs: number): number {
     const { accounts, peers } = this.#options
     const { bytes } = message
     const known = accounts.find(bytes, this.#from)
     const isOurs = known >= 0 && accounts.bindingsOf(known) > 0
-    if (!isOurs && directionOf(peers.lane) === 'from') return NONE
-    if (isOurs && peers.isClientOutside && !isFrom(accounts, known, datagram)) return NONE
+    if (!isOurs && (peers.isClientOutside || directionOf(peers.lane) === 'from')) return NONE
+    if (peers.isClientOutside && !isFrom(accounts, known, datagram)) return NONE
     const account = accounts.findOrAdd(bytes, this.#from, timeUs)
     accounts.place(account, datagram.ipVersion, datagram.source, 0)
     return account

@@ -63,11 +63,7 @@ export async function runSpread<Item, Result>(
 }
 
 /** Ends after the delay, or when the signal fires. */
-async function pause(
-  delayMs: number,
-  clock: TransactionClock,
-  signal: AbortSignal,
-): Promise<void> {
+async function pause(delayMs: number, clock: TransactionClock, signal: AbortSignal): Promise<void> {
   if (delayMs <= 0 || signal.aborted) return
   await new Promise<void>((resolve) => {
     const end = (): void => {

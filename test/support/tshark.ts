@@ -20,9 +20,10 @@ export function hasTshark(): boolean {
   return spawnSync('tshark', ['--version']).status === 0
 }
 
-/** `tshark -z rtp,streams`. */
-export function tsharkStreams(file: string): readonly TsharkStream[] {
-  return tshark(file, ['-q', '-z', 'rtp,streams'])
+/** `tshark -z rtp,streams`. Where nothing announced the streams, `guess` lets it take for RTP what looks like it. */
+export function tsharkStreams(file: string, guess = false): readonly TsharkStream[] {
+  const preferences = guess ? ['-o', 'rtp.heuristic_rtp:TRUE'] : []
+  return tshark(file, [...preferences, '-q', '-z', 'rtp,streams'])
     .split('\n')
     .flatMap((line) => {
       const match = ROW.exec(line)
