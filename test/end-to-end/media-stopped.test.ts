@@ -89,7 +89,7 @@ function judgePage(t: Test, { atMs, body }: ReceivedAlert, cutMs: number): void 
   })
   t.match(body.text, /hq -> carrier-a 20 of 20/, 'names the paths')
   t.match(body.text, /carrier-a -> hq 20 of 20/)
-  t.match(body.text, /^Owner: carrier$/m, 'and whose it is')
+  t.match(body.text, /^Owner: Carrier$/m, 'and whose it is')
   t.match(body.text, /silent since \d{4}-\d\d-\d\d/, 'says since when')
 }
 
