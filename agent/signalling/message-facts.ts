@@ -1,6 +1,6 @@
 import type { SipMessage } from '../sip/message.ts'
 import { headerNumber } from '../sip/names.ts'
-import { parameterAt, parameterEnd, parameterName } from '../sip/parameter.ts'
+import { parameterEnd, parameterName, topParameterAt } from '../sip/parameter.ts'
 import { tagAt, tagEnd } from '../sip/tag.ts'
 import { OctetHash } from './octet-hash.ts'
 
@@ -83,9 +83,8 @@ export class MessageFacts {
     const { bytes } = message
     const row = message.rowOf(VIA)
     if (row < 0) return false
-    const from = message.valueAt(row)
-    const end = topValueEnd(bytes, from, message.valueEnd(row))
-    const at = parameterAt(bytes, from, end, BRANCH)
+    const end = message.valueEnd(row)
+    const at = topParameterAt(bytes, message.valueAt(row), end, BRANCH)
     if (at < 0) return false
     const to = parameterEnd(bytes, at, Math.min(end, at + MAX_OCTETS))
     if (!isUnique(bytes, at, to)) return false

@@ -9,6 +9,8 @@ import {
   isBlank,
 } from './octets.ts'
 
+const COMMA = 0x2c
+
 /** Parameters of header values straight from their octets: no text is made. */
 
 /** The octets of a parameter's name, in lower case. */
@@ -35,11 +37,45 @@ export function parameterAt(bytes: Uint8Array, at: number, end: number, name: Ui
   return -1
 }
 
-/** Where a value that begins at `at` ends: a semicolon or a blank is behind it. */
+/**
+ * The same in a list whose values have neither quotes nor brackets, as Via, of the first value; and where that value ends is not
+ * looked for first.
+ */
+export function topParameterAt(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  name: Uint8Array,
+): number {
+  for (let index = at; index < end; index++) {
+    const octet = bytes[index]
+    if (octet === COMMA) return -1
+    if (octet !== SEMICOLON) continue
+    const valueAt = valueBehind(bytes, index + 1, end, name)
+    if (valueAt >= 0) return valueAt
+  }
+  return -1
+}
+
+/** Where the parameters behind a name-addr begin, found from its end; `at` when it is not as simple as most are. */
+export function parametersAt(bytes: Uint8Array, at: number, end: number): number {
+  for (let index = end - 1; index >= at; index--) {
+    const octet = bytes[index]
+    if (octet === GREATER_THAN) return index + 1
+    if (octet === QUOTE) return at
+  }
+  return at
+}
+
+/** Where a value that begins at `at` ends: a semicolon, a comma or a blank is behind it. */
 export function parameterEnd(bytes: Uint8Array, at: number, end: number): number {
   let to = at
-  while (to < end && bytes[to] !== SEMICOLON && !isBlank(bytes[to] ?? 0)) to++
+  while (to < end && !endsValue(bytes[to] ?? 0)) to++
   return to
+}
+
+function endsValue(octet: number): boolean {
+  return octet === SEMICOLON || octet === COMMA || isBlank(octet)
 }
 
 /** Where the value begins when the parameter at `at` has this name, else -1. */

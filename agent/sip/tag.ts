@@ -1,6 +1,6 @@
 import type { SipMessage } from './message.ts'
 import { textOf } from './octets.ts'
-import { parameterAt, parameterEnd, parameterName } from './parameter.ts'
+import { parameterAt, parameterEnd, parameterName, parametersAt } from './parameter.ts'
 
 const TAG = parameterName('tag')
 /** Longer ones are cut off; they only have to differ. */
@@ -14,7 +14,9 @@ export function tagOf(message: SipMessage, row: number): string {
 
 /** Where the tag of a row begins, -1 when it has none. */
 export function tagAt(message: SipMessage, row: number): number {
-  return parameterAt(message.bytes, message.valueAt(row), message.valueEnd(row), TAG)
+  const { bytes } = message
+  const end = message.valueEnd(row)
+  return parameterAt(bytes, parametersAt(bytes, message.valueAt(row), end), end, TAG)
 }
 
 export function tagEnd(message: SipMessage, row: number, at: number): number {

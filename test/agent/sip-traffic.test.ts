@@ -1,8 +1,11 @@
 import { fileURLToPath } from 'node:url'
 import tap, { test } from 'tap'
 import { analyzeFile } from '../../agent/analyze/analyze.ts'
-import { sipText } from '../support/sip-messages.ts'
-import { Hop, SignallingTap, trafficOf } from '../support/signalling-tap.ts'
+import { Monitor } from '../../agent/media/monitor.ts'
+import { DEFAULT_SIGNALLING } from '../../agent/signalling/default-options.ts'
+import { rtp, udpFrame, type Path } from '../support/pcap-writer.ts'
+import { request, sdpText, sipText } from '../support/sip-messages.ts'
+import { Hop, SignallingTap, trafficOf, type Words } from '../support/signalling-tap.ts'
 import { captureSipp, missingForSipp } from '../support/sipp.ts'
 import { tsharkSip, tsharkValues } from '../support/tshark.ts'
 
@@ -767,6 +770,50 @@ test('Via and Contact tell of address translation, and of those who rewrite them
   t.match(trafficOf(tap.take(), 'pbx').counts, { nat_checked: 3, nat_damage: 2, nat_mixed: 1 })
 })
 
+test('calls mixed at random, with retransmissions, count as one after another', async (t) => {
+  const statuses = [200, 200, 200, 486, 404, 503, 487, 302]
+  const names = [
+    'established',
+    'declined',
+    'failed',
+    'ineffective',
+    'cancelled',
+    'redirected',
+    'completed',
+  ] as const
+  for (let seed = 1; seed <= 20; seed++) {
+    let state = seed
+    const random = (limit: number) => {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
+      return (state >>> 8) % limit
+    }
+    const tap = new SignallingTap()
+    const hop = new Hop(tap)
+    const expected: Record<string, number> = {}
+    const count = (name: (typeof names)[number]) => (expected[name] = (expected[name] ?? 0) + 1)
+    const calls = Array.from({ length: 40 }, (_, index) => {
+      const status = statuses[random(statuses.length)] ?? 200
+      if (status === 200) count('established')
+      if (status === 486) count('declined')
+      if (status === 404 || status === 503) count('failed')
+      if (status === 503) count('ineffective')
+      if (status === 487) count('cancelled')
+      if (status === 302) count('redirected')
+      const isEnded = status === 200 && random(2) === 0
+      if (isEnded) count('completed')
+      return stepsOf(hop, `${seed}-${index}`, status, isEnded, random)
+    })
+    while (calls.some((steps) => steps.length > 0)) {
+      calls[random(calls.length)]?.shift()?.()
+      tap.wait(10)
+      if (random(50) === 0) tap.watch.takeEvents()
+    }
+    const { counts } = trafficOf(tap.take(), '10.0.0.9')
+    t.equal(counts.session_attempts, 40)
+    for (const name of names) t.equal(counts[`session_${name}`] ?? 0, expected[name] ?? 0, name)
+  }
+})
+
 test('more accounts than there is room for make room for one another', async (t) => {
   const tap = new SignallingTap()
   const hop = new Hop(tap)
@@ -808,6 +855,55 @@ test('a flood from everywhere drives out nobody who was let in', async (t) => {
   t.equal(trafficOf(interval, '10.0.0.9').counts.session_completed, 1)
   t.equal(trafficOf(interval, '10.0.0.9').counts.requests_invite, 150_000, 'all are counted')
   t.equal(interval.sources.length, 50)
+})
+
+test('under 5,000 INVITEs a second no RTP packet is lost count of, and a call for help is told', async (t) => {
+  const monitor = new Monitor({
+    filter: { ports: { from: 1024, to: 65_535 }, networks: [], from: [], to: [] },
+    maxStreams: 1000,
+    probation: 3,
+    seed: 1,
+    signalling: DEFAULT_SIGNALLING,
+  })
+  let timeUs = 1_700_000_000_000_000
+  const show = (payload: Uint8Array, path: Path) => {
+    const frame = udpFrame(payload, path)
+    const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
+    monitor.handleFrame(view, 0, frame.length, timeUs, 1)
+  }
+  const packets = 100
+  for (let packet = 0; packet < packets; packet++) {
+    for (let stream = 0; stream < 20; stream++)
+      show(rtp({ timeUs, sequenceNumber: packet, timestamp: packet * 160, ssrc: stream + 1 }), {
+        fromPort: 20_000 + 2 * stream,
+        toPort: 30_000 + 2 * stream,
+      })
+    for (let count = 0; count < 100; count++) {
+      timeUs += 200
+      const id = `${packet}-${count}`
+      const text = request('INVITE', { callId: id, fromTag: id }, sdpText({ port: 40_000 + count }))
+      const unique = text.replace(/branch=[^;]*/, `branch=z9hG4bK${id}`)
+      const from = `198.51.${packet}.${count}`
+      show(Buffer.from(unique), { from, fromPort: 5060, to: '10.0.0.9', toPort: 5060 })
+    }
+  }
+  const help = request('INVITE', { callId: 'help' }).replace(/sip:\+31207654321/, 'sip:112')
+  show(Buffer.from(help), { from: '10.0.0.1', fromPort: 5060, to: '10.0.0.9', toPort: 5060 })
+  t.match(monitor.takeEvents(), [{ number: '112', state: 'calling', callId: 'help' }])
+  const { streams, signalling, calls } = monitor.takeInterval(timeUs)
+  t.equal(streams.length, 20)
+  t.equal(
+    streams.reduce((sum, { received }) => sum + received, 0),
+    20 * packets,
+  )
+  t.equal(
+    streams.reduce((sum, { lost }) => sum + lost, 0),
+    0,
+  )
+  t.equal(signalling.messages, 10_001)
+  t.equal(signalling.traffic[0]?.counts.requests_invite, 10_001)
+  t.equal(signalling.sources.length, 50)
+  t.ok(calls.length <= 8192, `${calls.length} calls are followed`)
 })
 
 test('captures of real programs: calls set up and ended on every hop', async (t) => {
@@ -882,6 +978,51 @@ test('against sipp and tshark', { skip: missingForSipp() ?? false }, async (t) =
     t.equal(row?.delays.session?.count, 40)
   })
 })
+
+/** The steps of a call, some of them twice. */
+function stepsOf(
+  hop: Hop,
+  callId: string,
+  status: number,
+  isEnded: boolean,
+  random: (limit: number) => number,
+): (() => void)[] {
+  let invite: Words | undefined
+  let bye: Words | undefined
+  const answer = (words: Words | undefined, code: number) => () => {
+    if (words !== undefined) hop.answer(words, code)
+  }
+  const steps = [
+    () => (invite = hop.ask('INVITE', { callId })),
+    () => {
+      if (invite !== undefined) hop.again(invite)
+    },
+    () => {
+      answer(invite, 100)()
+    },
+    () => {
+      answer(invite, 180)()
+    },
+    () => {
+      answer(invite, status)()
+    },
+    () => {
+      answer(invite, status)()
+    },
+    () => hop.ask('ACK', { callId, toTag: 'to' }),
+  ]
+  const ending = [
+    () => (bye = hop.ask('BYE', { callId, toTag: 'to', cseq: 2 })),
+    () => {
+      if (bye !== undefined) hop.again(bye)
+    },
+    () => {
+      answer(bye, 200)()
+    },
+  ]
+  const kept = steps.filter((_, index) => ![1, 2, 3, 5].includes(index) || random(2) === 0)
+  return isEnded ? [...kept, ...ending] : kept
+}
 
 async function analysed(file: string, sipPort = 5060) {
   return await analyzeFile(
