@@ -18,6 +18,11 @@ export const COMPONENTS = /** @type {const} */ ([
   ['sipp', 'sip-tester'],
   ['editcap', 'wireshark-common'],
   ['kamailio', 'kamailio kamailio-tls-modules'],
+  ['rtpengine', 'rtpengine-daemon'],
+  ['snmpd', 'snmpd'],
+  ['snmpget', 'snmp'],
+  ['certutil', 'libnss3-tools'],
+  ['scram', 'scram'],
 ])
 
 /** Debian asks this program before it starts a service that was just installed; 101 means no. */
