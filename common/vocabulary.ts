@@ -1,4 +1,5 @@
 import type { MeasurementDefinition } from './measurement.ts'
+import { POWER_VOCABULARY, SERVICE_CHAIN_FIELDS } from './power-vocabulary.ts'
 import { SIP_CHECK_VOCABULARY } from './sip-check-vocabulary.ts'
 import { SIP_AGENT_FIELDS, SIP_VOCABULARY } from './sip-vocabulary.ts'
 
@@ -570,59 +571,7 @@ export const VOCABULARY = {
       reason: { type: 'string', meaning: 'why nothing could be sent or nothing came back' },
     },
   },
-  ups: {
-    meaning: 'one uninterruptible power supply',
-    tags: { target: 'name of the UPS, as name@server' },
-    fields: {
-      line: {
-        type: 'string',
-        meaning: 'online, battery, bypass, off or unknown; what feeds the load',
-      },
-      status: {
-        type: 'string',
-        meaning: 'status as the source words it (NUT: ups.status)',
-        source: 'RFC 9271',
-      },
-      low_battery: { type: 'boolean', meaning: 'the UPS says its battery is low' },
-      replace_battery: { type: 'boolean', meaning: 'the UPS asks for a new battery' },
-      overload: { type: 'boolean', meaning: 'load beyond what the UPS can carry' },
-      alarm: { type: 'boolean', meaning: 'the UPS reports an alarm' },
-      forced_shutdown: { type: 'boolean', meaning: 'a shutdown was ordered (FSD)' },
-      calibrating: { type: 'boolean', meaning: 'discharging on purpose to calibrate' },
-      comms_lost: {
-        type: 'boolean',
-        meaning: 'no fresh data: server or driver unreachable, or data stale',
-      },
-      reason: { type: 'string', meaning: 'why the state is unknown' },
-      charge_ratio: { type: 'float', unit: 'ratio', meaning: 'battery charge, 0..1' },
-      runtime_s: {
-        type: 'float',
-        unit: 's',
-        meaning: 'time on battery left, as the UPS estimates it',
-      },
-      load_ratio: { type: 'float', unit: 'ratio', meaning: 'load, 1 = nominal' },
-      load_w: { type: 'float', unit: 'W', meaning: 'real power drawn' },
-      input_v: { type: 'float', unit: 'V', meaning: 'input voltage (of three phases: the lowest)' },
-      output_v: { type: 'float', unit: 'V', meaning: 'output voltage' },
-      battery_v: { type: 'float', unit: 'V', meaning: 'battery voltage' },
-      temperature_c: { type: 'float', unit: 'C', meaning: 'temperature of UPS or battery' },
-      self_test: {
-        type: 'string',
-        meaning: 'result of the last self-test, as the source words it',
-      },
-    },
-  },
-  power_supply: {
-    meaning: "the machine's own mains and battery, where it truly knows",
-    tags: { target: 'name of the supply (mains, BAT0 ...)' },
-    fields: {
-      kind: { type: 'string', meaning: 'mains, battery or ups' },
-      online: { type: 'boolean', meaning: 'mains is present; absent when unknown' },
-      status: { type: 'string', meaning: 'charging, discharging, full ..., or unknown' },
-      charge_ratio: { type: 'float', unit: 'ratio', meaning: 'battery charge, 0..1' },
-      runtime_s: { type: 'float', unit: 's', meaning: 'time left on battery' },
-    },
-  },
+  ...POWER_VOCABULARY,
   host: {
     meaning:
       'the machine the agent runs on; a point with target = an interface has that interface only',
@@ -779,12 +728,16 @@ export const VOCABULARY = {
   },
   service: {
     meaning:
-      'written by the collector: whether a calling service of a site can be used now; every minute, and when it changes',
-    tags: { target: 'the service: emergency-112' },
+      'written by the collector: whether a calling service can be used now; every minute, and when it changes. A point with source = readiness is judged from trunk and account, one with source = chain from what the site file says it needs',
+    tags: {
+      target: 'the service: emergency-112, or its name in the site file',
+      source: 'readiness or chain',
+    },
     fields: {
       state: {
         type: 'string',
-        meaning: 'ready, not-ready or unknown; never ready for want of news',
+        meaning:
+          'readiness: ready, not-ready or unknown; chain: up, at-risk, down or unknown; never ready or up for want of news',
       },
       ready: { type: 'boolean', meaning: 'absent while unknown' },
       trunk_answers: {
@@ -798,6 +751,7 @@ export const VOCABULARY = {
       caller_id_configured: { type: 'boolean', meaning: 'the site file names the caller id' },
       location_configured: { type: 'boolean', meaning: 'the site file names the location' },
       reason: { type: 'string', meaning: 'what is missing, what is not known, what is not judged' },
+      ...SERVICE_CHAIN_FIELDS,
     },
   },
   event: {

@@ -205,7 +205,7 @@ function pointOf(site: string, call: EmergencyCall, verdict: Verdict, nowUs: num
   return measurement(
     'service',
     nowUs,
-    { target: SERVICE, site },
+    { target: SERVICE, site, source: 'readiness' },
     {
       state,
       ...(state === 'unknown' ? {} : { ready: state === 'ready' }),
