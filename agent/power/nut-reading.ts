@@ -1,51 +1,18 @@
 import { strictNumber } from './strict-number.ts'
-
-/** What feeds the load. */
-export type Line = 'online' | 'battery' | 'bypass' | 'off' | 'unknown'
-
-/** State and numbers of one UPS, normalised; a number that is absent was not given, or not as a number. */
-export interface UpsReading {
-  readonly line: Line
-  /** As the source words it. */
-  readonly status?: string
-  readonly lowBattery?: boolean
-  readonly replaceBattery?: boolean
-  readonly overload?: boolean
-  readonly alarm?: boolean
-  readonly forcedShutdown?: boolean
-  readonly calibrating?: boolean
-  /** No fresh data: server, driver or cable. */
-  readonly commsLost: boolean
-  /** Why the line is unknown. */
-  readonly reason?: string
-  readonly chargeRatio?: number | undefined
-  readonly runtimeS?: number | undefined
-  readonly loadRatio?: number | undefined
-  readonly loadW?: number | undefined
-  readonly inputV?: number | undefined
-  readonly outputV?: number | undefined
-  readonly batteryV?: number | undefined
-  readonly temperatureC?: number | undefined
-  readonly selfTest?: string | undefined
-}
+import { withoutContact, type Line, type UpsReading } from './ups-reading.ts'
 
 const PERCENT = 100
 /** Words with which the server or a driver says that it hears nothing from the unit. */
 const NO_CONTACT = ['WAIT', 'NOCOMM', 'COMMLOST']
 
-/** A unit without fresh data: no state, and above all none of the old numbers. */
-export function withoutContact(reason: string, status?: string): UpsReading {
-  return { line: 'unknown', commsLost: true, reason, ...(status === undefined ? {} : { status }) }
-}
-
 /** Reads the variables of one unit as upsd lists them (names: NUT's nut-names.txt, the list RFC 9271 refers to). */
 export function readNutVariables(variables: ReadonlyMap<string, string>): UpsReading {
   const status = variables.get('ups.status')?.trim()
   if (status === undefined) return withoutContact('the server gives no ups.status')
-  if (status === '') return withoutContact('ups.status is empty', status)
+  if (status === '') return withoutContact('ups.status is empty', { status })
   const words = status.split(/\s+/)
   const silent = NO_CONTACT.find((word) => words.includes(word))
-  if (silent !== undefined) return withoutContact(`ups.status is ${silent}`, status)
+  if (silent !== undefined) return withoutContact(`ups.status is ${silent}`, { status })
   const line = lineOf(words)
   return {
     line,

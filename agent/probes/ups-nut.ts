@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { TransientError, reasonOf } from '../../common/errors.ts'
-import { measurement, type Measurement } from '../../common/measurement.ts'
+import type { Measurement } from '../../common/measurement.ts'
 import { duration, hostPort } from '../../common/settings.ts'
 import { NUT_PORT, NutSession, type NutOptions } from '../power/nut.ts'
-import { readNutVariables, withoutContact, type UpsReading } from '../power/nut-reading.ts'
+import { readNutVariables } from '../power/nut-reading.ts'
+import { upsPoint, withoutContact, type UpsReading } from '../power/ups-reading.ts'
 import { defineProbe, type Interval, type Probe, type ProbeContext } from '../probe.ts'
 
 const MAX_UNITS = 100
@@ -102,32 +103,8 @@ class UpsNutProbe implements Probe {
   #toPoint(unit: string, interval: Interval, reading: UpsReading): Measurement {
     const { host, port } = this.#server
     const server = host.includes(':') ? `[${host}]` : host
-    return measurement(
-      'ups',
-      interval.endUs,
-      { target: `${unit}@${server}${port === NUT_PORT ? '' : `:${port}`}` },
-      {
-        line: reading.line,
-        status: reading.status,
-        low_battery: reading.lowBattery,
-        replace_battery: reading.replaceBattery,
-        overload: reading.overload,
-        alarm: reading.alarm,
-        forced_shutdown: reading.forcedShutdown,
-        calibrating: reading.calibrating,
-        comms_lost: reading.commsLost,
-        reason: reading.reason,
-        charge_ratio: reading.chargeRatio,
-        runtime_s: reading.runtimeS,
-        load_ratio: reading.loadRatio,
-        load_w: reading.loadW,
-        input_v: reading.inputV,
-        output_v: reading.outputV,
-        battery_v: reading.batteryV,
-        temperature_c: reading.temperatureC,
-        self_test: reading.selfTest,
-      },
-    )
+    const target = `${unit}@${server}${port === NUT_PORT ? '' : `:${port}`}`
+    return upsPoint(reading, { target, source: 'nut' }, interval.endUs)
   }
 }
 
