@@ -6,6 +6,7 @@ import { measurement, type Measurement } from '../common/measurement.ts'
 import type { RunningService } from '../common/service.ts'
 import { Spool } from '../common/spool.ts'
 import type { AgentConfig } from './config.ts'
+import { tellsOfFailure } from './failing.ts'
 import { Isolation } from './isolation.ts'
 import { Outbox } from './outbox.ts'
 import type { ProbeContext } from './probe.ts'
@@ -85,8 +86,10 @@ export class Agent implements RunningService {
         isIsolated: isolation.isIsolated,
       }
     }
+    let hurry = (): void => undefined
     const deliver = (points: readonly Measurement[]): void => {
       void outbox.put(points)
+      if (points.some(tellsOfFailure)) hurry()
       if (!isolation.observe(points)) return
       // Said at once, and behind the points it comes from: what follows from them must not be judged without it.
       const { isIsolated: isolated } = isolation
@@ -94,6 +97,9 @@ export class Agent implements RunningService {
     }
     const schedule = { agent, clock, log, aligned, deliver }
     const scheduler = new Scheduler(makeProbes(config, log, clock, deliver), schedule)
+    hurry = () => {
+      scheduler.hurry()
+    }
     const self = new SelfProbe(readVitals, () => scheduler.takeHealth(), clock.nowUs())
     const own = new Scheduler([{ label: SELF, intervalMs: config.intervalMs, probe: self }], {
       ...schedule,
@@ -134,9 +140,9 @@ function makeProbes(
   clock: Clock,
   report: ProbeContext['report'],
 ): readonly ScheduledProbe[] {
-  return config.probes.map(({ label, intervalMs, create }) => {
+  return config.probes.map(({ label, intervalMs, isPower, create }) => {
     const context = { log: log.child({ probe: label }), nowUs: () => clock.nowUs(), report }
-    return { label, intervalMs, probe: create(context) }
+    return { label, intervalMs, isPower, probe: create(context) }
   })
 }
 

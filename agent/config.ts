@@ -33,6 +33,8 @@ export interface ProbeEntry {
   /** Unique among the agent's probes: the kind, or the name given. */
   readonly label: string
   readonly intervalMs: number
+  /** Run at once when something else of the agent fails. */
+  readonly isPower?: boolean
   readonly create: ConfiguredProbe['create']
 }
 
@@ -100,7 +102,10 @@ function agentConfig(kinds: Kinds, folder: string): z.ZodType<AgentConfig> {
       intervalMs,
       logLevel,
       spool: { folder: resolve(folder, spool.folder), maxBytes: spool.max },
-      probes: probes.map((probe) => ({ ...probe, intervalMs: probe.intervalMs ?? intervalMs })),
+      probes: probes.map(({ mostMs = Infinity, ...probe }) => ({
+        ...probe,
+        intervalMs: probe.intervalMs ?? Math.min(intervalMs, mostMs),
+      })),
     }),
   )
 }
@@ -151,6 +156,9 @@ interface Entry {
   readonly kind: string
   readonly name: string | undefined
   readonly intervalMs: number | undefined
+  /** Of the kind: how often at least, where the entry does not say. */
+  readonly mostMs: number | undefined
+  readonly isPower: boolean
   readonly create: ConfiguredProbe['create']
 }
 
@@ -178,6 +186,8 @@ function probeEntry(kinds: Kinds): z.ZodType<Entry> {
       kind: kindName,
       name: common.data.name,
       intervalMs: common.data.interval,
+      mostMs: kind.intervalMs,
+      isPower: kind.isPower,
       create: own.data.create,
     }
   })
@@ -215,9 +225,7 @@ function haveNamesOfTheirOwn(
 }
 
 /** Names given stay; an entry without one is called after its kind, the second of a kind `ping-2`, and so on. */
-function labelled(
-  entries: readonly Entry[],
-): (Omit<ProbeEntry, 'intervalMs'> & { readonly intervalMs: number | undefined })[] {
+function labelled(entries: readonly Entry[]): (Omit<Entry, 'name'> & { readonly label: string })[] {
   const taken = new Set(entries.flatMap(({ name: given }) => given ?? []))
   return entries.map(({ name: given, ...entry }) => {
     let label = given ?? entry.kind

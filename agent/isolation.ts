@@ -101,7 +101,7 @@ export class Isolation {
 }
 
 /** Whether the other side answered; undefined for what asks nobody, and where it was not asked. */
-function answerOf({ name, tags, fields }: Measurement): boolean | undefined {
+export function answerOf({ name, tags, fields }: Measurement): boolean | undefined {
   const { received, answered, reason } = fields
   if (name === 'rtp_test')
     return tags['direction'] !== 'return' && typeof answered === 'boolean' ? answered : undefined

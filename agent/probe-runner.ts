@@ -10,6 +10,8 @@ const OPEN_RETRY_MIN_MS = 1000
 const OPEN_RETRY_MAX_MS = 60_000
 /** The same complaint is logged at most this often. */
 const LOG_AGAIN_MS = 60_000
+/** From the begin of one run to the begin of one in a hurry. */
+const HURRY_MS = 2000
 
 /** What happened to a probe in an interval of the agent's own health. */
 export interface ProbeHealth {
@@ -51,7 +53,10 @@ export class ProbeRunner {
   #running: Promise<void> | undefined
   #isOpen = false
   #isStopping = false
+  #isExtra = false
   #cancelTimer: () => void = () => undefined
+  #cancelHurry: (() => void) | undefined
+  #cancelGlance: () => void = () => undefined
   #dueMs = 0
   #coveredToMs = 0
   #complaint = ''
@@ -66,6 +71,22 @@ export class ProbeRunner {
     this.#opening = this.#open()
   }
 
+  /** Measures once more, besides the runs at the interval: now, or when the last has begun long enough ago. */
+  hurry(): void {
+    if (!this.#isOpen || this.#isStopping || this.#cancelHurry !== undefined) return
+    const { clock } = this.#options
+    // A run that is going on may have looked already, before what makes us hurry.
+    this.#cancelHurry = clock.setTimer(
+      () => {
+        this.#cancelHurry = undefined
+        if (this.#running !== undefined) return
+        this.#isExtra = true
+        this.#begin(clock.monotonicMs())
+      },
+      Math.max(0, this.#coveredToMs + HURRY_MS - clock.monotonicMs()),
+    )
+  }
+
   takeHealth(): ProbeHealth {
     const health = { label: this.#scheduled.label, ...this.#health }
     this.#health = NOTHING_HAPPENED
@@ -76,6 +97,8 @@ export class ProbeRunner {
     const { probe } = this.#scheduled
     this.#isStopping = true
     this.#cancelTimer()
+    this.#cancelHurry?.()
+    this.#cancelGlance()
     for (const limit of this.#limits) limit.abort(new Error('the agent is ending'))
     await this.#atMost(graceMs, Promise.all([this.#opening, this.#running]))
     if (!this.#isOpen || probe.close === undefined) return
@@ -97,6 +120,7 @@ export class ProbeRunner {
         this.#coveredToMs = clock.monotonicMs()
         this.#dueMs = this.#coveredToMs + firstRunAfterMs
         this.#waitForTick()
+        this.#waitToGlance()
         return
       } catch (error) {
         if (this.#hasEnded()) return
@@ -126,16 +150,42 @@ export class ProbeRunner {
     const nowMs = this.#options.clock.monotonicMs()
     if (this.#running === undefined) {
       this.#count({ lateMs: Math.max(0, nowMs - this.#dueMs) })
-      this.#running = this.#run(nowMs).finally(() => {
-        this.#running = undefined
-      })
-    } else {
+      this.#isExtra = false
+      this.#begin(nowMs)
+    } else if (!this.#isExtra) {
       this.#count({ skipped: 1 })
     }
     const missed = Math.max(0, Math.floor((nowMs - this.#dueMs) / intervalMs))
     this.#count({ skipped: missed })
     this.#dueMs += (missed + 1) * intervalMs
     this.#waitForTick()
+  }
+
+  #begin(nowMs: number): void {
+    this.#cancelHurry?.()
+    this.#cancelHurry = undefined
+    this.#running = this.#run(nowMs).finally(() => {
+      this.#running = undefined
+    })
+  }
+
+  #waitToGlance(): void {
+    const { glance } = this.#scheduled.probe
+    if (glance === undefined || this.#hasEnded()) return
+    const { clock, deliver } = this.#options
+    this.#cancelGlance = clock.setTimer(() => {
+      void glance
+        .look(clock.nowUs())
+        .then((points) => {
+          if (points.length > 0) deliver(points)
+        })
+        .catch((error: unknown) => {
+          this.#complain(reasonOf(error))
+        })
+        .finally(() => {
+          this.#waitToGlance()
+        })
+    }, glance.everyMs)
   }
 
   async #run(nowMs: number): Promise<void> {

@@ -2,6 +2,9 @@ import type { z } from 'zod'
 import type { Logger } from '../common/log.ts'
 import type { Measurement } from '../common/measurement.ts'
 
+/** What feeds the calls is looked at so often where nobody says otherwise: an outage is told within 10 s and one look. */
+export const POWER_INTERVAL_MS = 5000
+
 /** The interval a measurement covers: since the probe's last measurement, or since it was opened. */
 export interface Interval {
   /** Wall-clock end, microseconds since 1970. Points are stamped with it. */
@@ -23,13 +26,25 @@ export interface Probe {
   open?(signal: AbortSignal): Promise<void>
   /** Never called while an earlier call is still running. Points need no site and agent tag; the agent adds them. */
   measure(interval: Interval, signal: AbortSignal): Promise<readonly Measurement[]>
+  /** A cheap look between measurements, for what cannot wait for the next; what it gives is delivered at once. */
+  readonly glance?: Glance
   close?(): Promise<void>
+}
+
+export interface Glance {
+  readonly everyMs: number
+  /** Never called while an earlier call is still running. */
+  look(nowUs: number): Promise<readonly Measurement[]>
 }
 
 export interface ProbeDefinition<Options = unknown> {
   readonly name: string
   /** One line for --help and the docs. */
   readonly summary: string
+  /** Tells what feeds others: looked at once when something else of the agent fails, for that may be why. */
+  readonly isPower?: boolean
+  /** How often at least, where its entry does not say. */
+  readonly intervalMs?: number
   readonly options: z.ZodType<Options>
   readonly create: (options: Options, context: ProbeContext) => Probe
 }
@@ -44,16 +59,20 @@ export interface ConfiguredProbe {
 export interface ProbeKind {
   readonly name: string
   readonly summary: string
+  readonly isPower: boolean
+  readonly intervalMs: number | undefined
   /** Reads the options of one entry of the configuration into a probe ready to be made. */
   readonly schema: z.ZodType<ConfiguredProbe>
 }
 
 /** Ties options and constructor together, so that nobody outside needs to know the type of the options. */
 export function defineProbe<Options>(definition: ProbeDefinition<Options>): ProbeKind {
-  const { name, summary, options, create } = definition
+  const { name, summary, isPower = false, intervalMs, options, create } = definition
   return {
     name,
     summary,
+    isPower,
+    intervalMs,
     schema: options.transform((read) => ({ name, create: (context) => create(read, context) })),
   }
 }

@@ -31,6 +31,8 @@ export const systemClock: Clock = {
 export interface ScheduledProbe {
   readonly label: string
   readonly intervalMs: number
+  /** Runs at once in a hurry. */
+  readonly isPower?: boolean | undefined
   readonly probe: Probe
 }
 
@@ -47,6 +49,7 @@ export interface SchedulerOptions {
 /** Runs each probe at its interval, apart from each other: one that fails, hangs or is slow costs the others nothing. */
 export class Scheduler {
   readonly #runners: readonly ProbeRunner[]
+  readonly #power: readonly ProbeRunner[]
 
   constructor(probes: readonly ScheduledProbe[], options: SchedulerOptions) {
     const { agent, clock, log, deliver, aligned = false } = options
@@ -61,6 +64,12 @@ export class Scheduler {
             : scheduled.intervalMs * firstShare(phaseOf(agent, scheduled.label)),
         }),
     )
+    this.#power = this.#runners.filter((_, index) => probes[index]?.isPower === true)
+  }
+
+  /** Something failed: what feeds it is looked at now, so that cause and consequence are known together. */
+  hurry(): void {
+    for (const runner of this.#power) runner.hurry()
   }
 
   /** Opens the probes and begins; returns at once. */

@@ -30,6 +30,7 @@ type Options = z.infer<typeof options>
 export const host = defineProbe({
   name: 'host',
   summary: 'this machine: load, memory, disk, network interfaces, mains and battery',
+  isPower: true,
   options,
   create: (read) => new HostProbe(read),
 })

@@ -6,7 +6,13 @@ import { duration, hostPort } from '../../common/settings.ts'
 import { NUT_PORT, NutSession, type NutOptions } from '../power/nut.ts'
 import { readNutVariables } from '../power/nut-reading.ts'
 import { upsPoint, withoutContact, type UpsReading } from '../power/ups-reading.ts'
-import { defineProbe, type Interval, type Probe, type ProbeContext } from '../probe.ts'
+import {
+  defineProbe,
+  POWER_INTERVAL_MS,
+  type Interval,
+  type Probe,
+  type ProbeContext,
+} from '../probe.ts'
 
 const MAX_UNITS = 100
 const MIN_TIMEOUT_MS = 100
@@ -42,6 +48,8 @@ type Options = z.infer<typeof options>
 export const upsNut = defineProbe({
   name: 'ups-nut',
   summary: 'UPSes behind a NUT server: mains or battery, charge, time left',
+  isPower: true,
+  intervalMs: POWER_INTERVAL_MS,
   options,
   create: (read, context) => new UpsNutProbe(read, context),
 })

@@ -99,6 +99,27 @@ test('what a probe reports at once does not wait for the end of the interval', a
   t.match(points(collector, 'ups'), [{ fields: { line: 'battery' }, tags: { agent: 'gw-1' } }])
 })
 
+test('when a target fails the power is looked at at once', async (t) => {
+  const collector = await startCollector(t)
+  const ping = (target: string, received: number) =>
+    probeEntry(target, async ({ endUs }) => [
+      measurement('ping', endUs, { target }, { sent: 5, received }),
+    ])
+  const ups: ProbeEntry = {
+    ...probeEntry('ups', async ({ endUs }) => [
+      measurement('ups', endUs, { target: 'ups-1' }, { line: 'battery' }),
+    ]),
+    intervalMs: 3_600_000,
+    isPower: true,
+  }
+  await startAgent(t, collector.url, [ping('up', 5), ups])
+  await until(() => points(collector, 'ping').length > 3, 'answers')
+  t.same(points(collector, 'ups'), [], 'nothing failed')
+  const other = await startCollector(t)
+  await startAgent(t, other.url, [ping('down', 0), ups])
+  await until(() => points(other, 'ups').length === 1, 'the power')
+})
+
 test('the agent says how it and each of its probes are', async (t) => {
   const collector = await startCollector(t)
   await startAgent(t, collector.url, [

@@ -118,6 +118,8 @@ probes:
   - { probe: ping, targets: [a] }
   - { probe: ping, targets: [b] }
   - { probe: ping, targets: [c], name: carrier }
+  - { probe: ups-nut }
+  - { probe: ups-nut, interval: 20s }
 `,
     '/etc/kiestoon/agent.yaml',
   )
@@ -131,14 +133,18 @@ probes:
   })
   t.notMatch(JSON.stringify(config), 'abc', 'a token is never shown')
   t.same(
-    config.probes.map(({ label, intervalMs }) => [label, intervalMs]),
+    config.probes.map(({ label, intervalMs, isPower }) => [label, intervalMs, isPower]),
     [
-      ['host', 60_000],
-      ['ping', 10_000],
-      ['ping-2', 10_000],
-      ['carrier', 10_000],
+      ['host', 60_000, true],
+      ['ping', 10_000, false],
+      ['ping-2', 10_000, false],
+      ['carrier', 10_000, false],
+      ['ups-nut', 5000, true],
+      ['ups-nut-2', 20_000, true],
     ],
   )
+  const often = 'agent: a\nsite: b\ninterval: 1s\nprobes: [{ probe: ups-nut }]\n'
+  t.match((await readAgentConfig(often, 'x.yaml')).probes, [{ intervalMs: 1000 }])
   await t.rejects(readAgentConfig('a: [', 'x.yaml'), {
     code: 'config',
     message: /^x\.yaml:1:\d+: /,

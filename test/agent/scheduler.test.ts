@@ -6,6 +6,7 @@ import { Distinct } from '../../agent/distinct.ts'
 import type { Interval, Probe } from '../../agent/probe.ts'
 import { Scheduler, phaseOf, type ScheduledProbe } from '../../agent/scheduler.ts'
 import { SelfProbe, type Vitals } from '../../agent/self.ts'
+import { tellsOfFailure } from '../../agent/failing.ts'
 import { Isolation } from '../../agent/isolation.ts'
 import { subnetsOf } from '../../agent/subnets.ts'
 import { FakeClock } from '../support/fake-clock.ts'
@@ -137,6 +138,105 @@ test('a probe that fails, throws at once or hangs takes nothing from the others'
   const stopped = scheduler.stop(1000)
   await clock.advance(1000)
   await stopped
+})
+
+test('in a hurry what measures power runs at once, at most every 2 s, and keeps its own times', async (t) => {
+  const clock = new FakeClock(START_US)
+  const ranAtMs: number[] = []
+  const covered: number[] = []
+  const others: number[] = []
+  const scheduler = schedule(clock, [
+    {
+      ...probe('ups', async ({ durationMs }) => {
+        ranAtMs.push(clock.monotonicMs())
+        covered.push(durationMs)
+        return []
+      }),
+      isPower: true,
+    },
+    probe('ping', async () => {
+      others.push(clock.monotonicMs())
+      return []
+    }),
+  ])
+  scheduler.hurry()
+  scheduler.start()
+  await clock.advance(13_000)
+  scheduler.hurry()
+  scheduler.hurry()
+  await clock.advance(500)
+  t.same(ranAtMs, [10_000, 13_000])
+  scheduler.hurry()
+  await clock.advance(1000)
+  t.same(ranAtMs, [10_000, 13_000], 'not before 15 s')
+  await clock.advance(4500)
+  t.same(ranAtMs, [10_000, 13_000, 15_000])
+  scheduler.hurry()
+  await clock.advance(0)
+  t.same(ranAtMs, [10_000, 13_000, 15_000, 19_000])
+  await clock.advance(500)
+  scheduler.hurry()
+  await clock.advance(2500)
+  t.same(ranAtMs, [10_000, 13_000, 15_000, 19_000, 20_000], 'the one that was due made it needless')
+  t.same(covered, [10_000, 3000, 2000, 4000, 1000], 'the intervals join')
+  t.same(others, [10_000, 20_000])
+  t.match(scheduler.takeHealth(), [{ label: 'ups', runs: 5, skipped: 0, lateMs: 0 }, {}])
+  scheduler.hurry()
+  await scheduler.stop(1000)
+  t.equal(clock.timers, 0)
+})
+
+test('a run in a hurry that still goes on when the next is due counts as that one', async (t) => {
+  const clock = new FakeClock(START_US)
+  let runs = 0
+  let end = (): void => undefined
+  const slow: ScheduledProbe = {
+    ...probe('ups', async () => {
+      runs++
+      await new Promise<void>((resolve) => (end = resolve))
+      return []
+    }),
+    isPower: true,
+  }
+  const scheduler = schedule(clock, [slow])
+  scheduler.start()
+  await clock.advance(10_000)
+  end()
+  await clock.advance(8000)
+  scheduler.hurry()
+  await clock.advance(1000)
+  scheduler.hurry()
+  await clock.advance(3000)
+  t.equal(runs, 2, 'one hurries, none beside it')
+  t.match(scheduler.takeHealth(), [{ runs: 2, skipped: 0 }])
+  end()
+  await scheduler.stop(1000)
+})
+
+test('a glance between measurements is delivered at once, and its failures harm nobody', async (t) => {
+  const clock = new FakeClock(START_US)
+  const delivered: Measurement[] = []
+  const looks: number[] = []
+  const glance = {
+    everyMs: 1000,
+    look: async (nowUs: number): Promise<readonly Measurement[]> => {
+      looks.push((nowUs - START_US) / 1_000_000)
+      if (looks.length === 2) throw new Error('cannot look')
+      const point = measurement('power_supply', nowUs, { target: 'AC' }, { online: false })
+      return looks.length === 3 ? [point] : []
+    },
+  }
+  const scheduler = schedule(
+    clock,
+    [{ label: 'host', intervalMs: 10_000, probe: { measure: async () => [], glance } }],
+    delivered,
+  )
+  scheduler.start()
+  await clock.advance(4500)
+  t.same(looks, [1, 2, 3, 4])
+  t.match(delivered, [{ name: 'power_supply', timeUs: START_US + 3_000_000 }])
+  await scheduler.stop(1000)
+  t.equal(clock.timers, 0)
 })
 
 test('a probe that cannot be opened is tried again, later each time, and runs once it can', async (t) => {
@@ -394,6 +494,22 @@ function remember(seen: Interval[], interval: Interval): readonly Measurement[] 
   seen.push(interval)
   return []
 }
+
+test('a target without an answer and a check that failed are failures, nothing else is', (t) => {
+  const failing = (name: 'ping' | 'sip_options' | 'sip_registration', fields: object): boolean =>
+    tellsOfFailure({ name, tags: { target: 'a' }, fields: { ...fields }, timeUs: START_US })
+  t.ok(failing('ping', { sent: 5, received: 0 }))
+  t.notOk(failing('ping', { sent: 5, received: 1 }))
+  t.ok(failing('ping', { reason: 'Network is unreachable' }))
+  t.notOk(failing('ping', { reason: 'there is no ping program' }))
+  t.ok(failing('sip_options', { failures_in_row: 1, timeout: true }))
+  t.notOk(failing('sip_options', { failures_in_row: 0 }))
+  t.ok(failing('sip_registration', { failures_in_row: 3, status_code: 503 }))
+  t.ok(tellsOfFailure(tested(10, false)))
+  t.notOk(tellsOfFailure(tested(10, true)))
+  t.notOk(tellsOfFailure(heard(10, 0)))
+  t.end()
+})
 
 // ---- isolation
 
