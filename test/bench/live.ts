@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
 import { PcapReader } from '../../agent/capture/pcap.ts'
 import { tcpdumpArguments } from '../../agent/capture/tcpdump.ts'
 import type { CaptureInterval } from '../../agent/media/capture-interval.ts'
@@ -15,25 +16,26 @@ import { Monitor } from '../../agent/media/monitor.ts'
 import { listen } from '../support/listen.ts'
 import { pcapHeader, pcapRecord, rtp, udpFrame } from '../support/pcap-writer.ts'
 
-/** Packets per second, 0 for as many as tcpreplay can; how long; and how many tcpreplays share the work. */
+/** Packets per second, 0 for as many as the sender can, and for how long. */
 const RATE = Number(process.env['KIESTOON_BENCH_RATE'] ?? 1_000_000)
 const SECONDS = Number(process.env['KIESTOON_BENCH_SECONDS'] ?? 60)
-const SENDERS = Number(process.env['KIESTOON_BENCH_SENDERS'] ?? 1)
 const CALLS = Number(process.env['KIESTOON_BENCH_CALLS'] ?? 10_000)
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const SENDER = fileURLToPath(new URL('send-rtp.py', import.meta.url))
+const FAR = `kf${process.pid}`
 const NEAR = `kb${process.pid}`
 /** Reading the intervals of 20,000 streams takes the thread 0.3 s, in which it reads no packets. */
 const BUFFER_KIB = 131_072
 const SMALL_CALLS = 100
 const SMALL_SECONDS = 30
+/** For what only the sender is measured by. */
+const ALONE_SECONDS = 5
 const SETTLE_MS = 5000
 const PACKETS_PER_S = 50
 const TICKS = 160
-/** Packets of a stream in the file, which is played again and again. */
+/** Packets of a stream in the file. */
 const LENGTH = 150
-/** Half-way, and from the end to the beginning, numbers jump so far that counting begins anew, as after a re-INVITE. */
-const JUMP = 20_000
 const RECORD_OCTETS = 16
 const SEQUENCE_AT = RECORD_OCTETS + 14 + 20 + 8 + 2
 const TIMESTAMP_AT = SEQUENCE_AT + 2
@@ -50,62 +52,52 @@ const TAP = {
 }
 const MONITOR = { filter: FILTER, maxStreams: 50_000, probation: 3, sipPorts: TAP.sipPorts }
 
-/** A live tap on a veth that tcpreplay sends RTP through: by tcpdump and a reader that does nothing, by us, and by the agent on 100 calls. */
+/** A live tap on a veth that RTP goes through (as root, with python3): by tcpdump and a reader that does nothing, by us, and by the agent on 100 calls. */
 export async function bench(): Promise<void> {
-  if (process.getuid?.() !== 0) throw new Error('run as root: this makes a network namespace')
+  if (process.getuid?.() !== 0) throw new Error('run as root: this makes a pair of interfaces')
   const folder = await mkdtemp(
     join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kiestoon-bench-'),
   )
   const ip = (...list: string[]) => execFileSync('ip', list)
-  ip('netns', 'add', NEAR)
+  ip('link', 'add', NEAR, 'type', 'veth', 'peer', 'name', FAR)
   try {
-    ip('link', 'add', NEAR, 'type', 'veth', 'peer', 'name', 'far', 'netns', NEAR)
-    // Nothing else on it: the kernel would look for neighbours and routers.
-    ip('link', 'set', NEAR, 'addrgenmode', 'none')
-    ip('-n', NEAR, 'link', 'set', 'far', 'addrgenmode', 'none')
-    ip('link', 'set', NEAR, 'up')
-    ip('-n', NEAR, 'link', 'set', 'far', 'up')
-    const each = Math.ceil(CALLS / SENDERS)
-    const files = Array.from({ length: SENDERS }, (_, index) => join(folder, `calls-${index}.pcap`))
-    const packets = files.reduce(
-      (sum, file, index) => sum + writeCalls(file, each, index * each),
-      0,
-    )
-    const loops = Math.max(1, Math.round((SECONDS * (RATE || US_PER_S)) / packets))
+    for (const end of [NEAR, FAR]) {
+      // Nothing else on it: the kernel would look for neighbours and routers.
+      ip('link', 'set', end, 'addrgenmode', 'none')
+      ip('link', 'set', end, 'up')
+    }
     const want = RATE === 0 ? 'as fast as it goes' : `${RATE} packets/s`
-    console.log(`${CALLS} two-way calls of G.711, ${want}, ${SENDERS} sender(s), 2 cores for all`)
-    const alone = await play(files, 1, 0)
-    console.log(`nobody listening: tcpreplay sends ${rateOf(alone)}/s`)
-    await throughPipe(files)
-    await bareReader(files, loops)
-    await ours(files, loops)
-    for (const file of files) await rm(file)
+    console.log(`${CALLS} two-way calls of G.711, ${want}, ${SECONDS} s, 2 cores for all`)
+    const alone = await send(2 * CALLS, 0, ALONE_SECONDS)
+    console.log(`nobody listening: the sender, on one core, can send ${rateOf(alone)}/s`)
+    await throughPipe(folder)
+    await bareReader()
+    await ours()
     await smallAgent(folder)
   } finally {
-    ip('netns', 'delete', NEAR)
+    ip('link', 'delete', NEAR)
     await rm(folder, { recursive: true })
   }
 }
 
 /** What the way behind the kernel can take: a tcpdump that reads a file, the pipe, and everything computed. */
-async function throughPipe(files: readonly string[]): Promise<void> {
-  const options = { ...MONITOR, seed: 1 }
-  const monitor = new Monitor(options)
-  let seconds = 0
+async function throughPipe(folder: string): Promise<void> {
+  const file = join(folder, 'calls.pcap')
+  writeCalls(file)
+  const monitor = new Monitor({ ...MONITOR, seed: 1 })
+  const reader = new PcapReader(monitor.handleFrame)
   const before = process.cpuUsage()
-  for (const file of files) {
-    const reader = new PcapReader(monitor.handleFrame)
-    const start = performance.now()
-    const tcpdump = spawn('tcpdump', ['-r', file, '-w', '-'], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-    tcpdump.stdout.on('data', (piece: Uint8Array) => {
-      reader.push(piece)
-    })
-    await once(tcpdump, 'close')
-    seconds += (performance.now() - start) / 1000
-  }
+  const start = performance.now()
+  const tcpdump = spawn('tcpdump', ['-r', file, '-w', '-'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  tcpdump.stdout.on('data', (piece: Uint8Array) => {
+    reader.push(piece)
+  })
+  await once(tcpdump, 'close')
+  const seconds = (performance.now() - start) / 1000
   const own = process.cpuUsage(before)
+  await rm(file)
   const { frames } = monitor.counts
   const us = (own.user + own.system) / frames
   console.log(
@@ -113,7 +105,7 @@ async function throughPipe(files: readonly string[]): Promise<void> {
   )
 }
 
-async function bareReader(files: readonly string[], loops: number): Promise<void> {
+async function bareReader(): Promise<void> {
   const list = tcpdumpArguments(TAP, 'media', { mayHaveVlans: true, canFlush: true })
   const tcpdump = spawn('tcpdump', list, { stdio: ['ignore', 'pipe', 'pipe'] })
   let octets = 0
@@ -126,7 +118,7 @@ async function bareReader(files: readonly string[], loops: number): Promise<void
   })
   await once(tcpdump.stderr, 'data')
   const before = process.cpuUsage()
-  const sent = await play(files, loops)
+  const sent = await send(2 * CALLS, RATE, SECONDS)
   await delay(SETTLE_MS)
   const own = process.cpuUsage(before)
   const taps = await cpuSeconds([tcpdump.pid ?? 0])
@@ -141,7 +133,7 @@ async function bareReader(files: readonly string[], loops: number): Promise<void
   })
 }
 
-async function ours(files: readonly string[], loops: number): Promise<void> {
+async function ours(): Promise<void> {
   const task = { source: { live: TAP }, monitor: MONITOR }
   const capture = await Capture.start(task, AbortSignal.timeout(15_000))
   const intervals: CaptureInterval[] = []
@@ -150,7 +142,7 @@ async function ours(files: readonly string[], loops: number): Promise<void> {
   }
   const before = process.cpuUsage()
   const timer = setInterval(() => void take(), 10_000)
-  const sent = await play(files, loops)
+  const sent = await send(2 * CALLS, RATE, SECONDS)
   clearInterval(timer)
   const own = process.cpuUsage(before)
   const taps = await cpuSeconds(children('tcpdump'))
@@ -177,9 +169,7 @@ async function ours(files: readonly string[], loops: number): Promise<void> {
 
 /** The agent as it is shipped, compiled, with a collector that takes everything. */
 async function smallAgent(folder: string): Promise<void> {
-  const file = join(folder, 'small.pcap')
-  const packets = writeCalls(file, SMALL_CALLS, 0)
-  const rate = SMALL_CALLS * 2 * PACKETS_PER_S
+  const streams = 2 * SMALL_CALLS
   const collector = createServer((request, response) => {
     request.resume().once('end', () => response.writeHead(204).end())
   })
@@ -205,7 +195,7 @@ probes:
     const before = await cpuSeconds([agent.pid ?? 0])
     const taps = children('tcpdump', agent.pid)
     const tapsBefore = await cpuSeconds(taps)
-    const sent = await play([file], Math.round((SMALL_SECONDS * rate) / packets), rate)
+    const sent = await send(streams, streams * PACKETS_PER_S, SMALL_SECONDS)
     const own = (await cpuSeconds([agent.pid ?? 0])) - before
     const theirs = (await cpuSeconds(taps)) - tapsBefore
     const status = await readFile(`/proc/${agent.pid ?? 0}/status`, 'utf8')
@@ -233,28 +223,23 @@ async function build(folder: string): Promise<string> {
   return join(out, 'agent/main.js')
 }
 
-interface Sent {
-  readonly packets: number
-  readonly seconds: number
+const SENT = z.object({ packets: z.number(), seconds: z.number() }).readonly()
+
+interface Sent extends z.infer<typeof SENT> {
+  /** What the interface counts. */
+  readonly arrived: number
 }
 
-async function play(files: readonly string[], loops: number, rate = RATE): Promise<Sent> {
-  const pace = rate === 0 ? '--topspeed' : `--pps=${Math.round(rate / files.length)}`
-  const list = ['netns', 'exec', NEAR, 'tcpreplay', '-q', '-K', '--no-flow-stats', pace]
-  const start = async (file: string): Promise<Sent> => {
-    const child = spawn('ip', [...list, `--loop=${loops}`, '-i', 'far', file], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    const words = await text(child)
-    const packets = Number(/Successful packets:\s+(\d+)/.exec(words)?.[1])
-    const seconds = Number(/sent in ([\d.]+) seconds/.exec(words)?.[1])
-    return { packets, seconds }
-  }
-  const sent = await Promise.all(files.map(start))
-  return {
-    packets: sent.reduce((sum, { packets }) => sum + packets, 0),
-    seconds: Math.max(...sent.map(({ seconds }) => seconds)),
-  }
+async function send(streams: number, rate: number, seconds: number): Promise<Sent> {
+  const list = [SENDER, FAR, NEAR, ...[streams, rate, seconds].map(String)]
+  const before = await received()
+  const child = spawn('python3', list, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const words: unknown = JSON.parse(await text(child))
+  return { ...SENT.parse(words), arrived: (await received()) - before }
+}
+
+async function received(): Promise<number> {
+  return Number(await readFile(`/sys/class/net/${NEAR}/statistics/rx_packets`, 'utf8'))
 }
 
 async function text(child: ChildProcess): Promise<string> {
@@ -276,8 +261,8 @@ function report(
   }: { sent: Sent; captured: number; dropped: number; note: string },
 ): void {
   console.log(
-    `${name}: ${sent.packets} packets sent in ${sent.seconds.toFixed(1)} s (${rateOf(sent)}/s), ${captured} captured, ` +
-      `${dropped} dropped by the tap, ${sent.packets - captured - dropped} lost otherwise`,
+    `${name}: ${sent.packets} packets sent in ${sent.seconds} s (${rateOf(sent)}/s), ${sent.arrived} arrived, ${captured} captured, ` +
+      `${dropped} dropped by the tap`,
   )
   console.log(`  ${note}`)
 }
@@ -286,12 +271,12 @@ function rateOf({ packets, seconds }: Sent): number {
   return Math.round(packets / seconds)
 }
 
-/** Both ways of so many calls, a packet of each every 20 ms; returns how many packets there are. */
-function writeCalls(path: string, calls: number, firstCall: number): number {
-  const streams = 2 * calls
+/** Both ways of all calls, a packet of each every 20 ms, as the sender sends them. */
+function writeCalls(path: string): void {
+  const streams = 2 * CALLS
   const octet = (number: number, shift: number) => (number >> shift) & 0xff
   const records = Array.from({ length: streams }, (_, stream) => {
-    const call = firstCall + (stream >> 1)
+    const call = stream >> 1
     const ends = [10, 20].map(
       (net) => `${net}.${octet(call, 16)}.${octet(call, 8)}.${octet(call, 0)}`,
     )
@@ -301,7 +286,7 @@ function writeCalls(path: string, calls: number, firstCall: number): number {
       sequenceNumber: 0,
       timestamp: 0,
       payloadType: 8,
-      ssrc: (2 * firstCall + stream + 1) * 7919,
+      ssrc: (stream + 1) * 7919,
     }
     return pcapRecord({ timeUs: 0, frame: udpFrame(rtp(packet), { from, to }) })
   })
@@ -310,15 +295,13 @@ function writeCalls(path: string, calls: number, firstCall: number): number {
   const file = openSync(path, 'w')
   writeSync(file, pcapHeader())
   for (let tick = 0; tick < LENGTH; tick++) {
-    const number = tick < LENGTH / 2 ? tick : tick + JUMP
     for (let at = 0; at < octets.length; at += size) {
-      octets.writeUInt16BE(number, at + SEQUENCE_AT)
+      octets.writeUInt16BE(tick, at + SEQUENCE_AT)
       octets.writeUInt32BE(tick * TICKS, at + TIMESTAMP_AT)
     }
     for (let written = 0; written < octets.length;) written += writeSync(file, octets, written)
   }
   closeSync(file)
-  return streams * LENGTH
 }
 
 function children(name: string, parent = process.pid): readonly number[] {
