@@ -53,6 +53,15 @@ export function textAt(values: SnmpValues, oid: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
+/** The texts there are, put together; undefined when there is none. */
+export function joined(
+  between: string,
+  ...texts: readonly (string | undefined)[]
+): string | undefined {
+  const found = texts.filter((text) => text !== undefined)
+  return found.length > 0 ? found.join(between) : undefined
+}
+
 /** The instances of a column: what follows its identifier, and the value. */
 export function columnAt(values: SnmpValues, column: string): ReadonlyMap<string, SnmpValue> {
   const prefix = `${column}.`
