@@ -47,7 +47,7 @@ const TABLE: readonly { files: RegExp; ours: readonly RegExp[]; packages: readon
   {
     files: /^agent\/power\//,
     ours: [/^agent\/power\//, /^common\//],
-    packages: ['node:', 'net-snmp'],
+    packages: ['node:', 'zod', 'net-snmp'],
   },
   {
     files: /^agent\/probes\/index\.ts$/,

@@ -94,7 +94,7 @@ function counter64Of(octets: Buffer): number | undefined {
 function textOf(octets: Buffer): string {
   const utf8 = octets.toString('utf8')
   return (utf8.includes('\ufffd') ? octets.toString('latin1') : utf8)
-    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
+    .replace(/\s*[\u0000-\u001f\u007f-\u009f\u2028\u2029]+\s*/g, ' ')
     .slice(0, MAX_TEXT_LENGTH)
     .replace(/[\ud800-\udbff]$/, '')
     .trim()

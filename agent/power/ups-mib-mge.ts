@@ -57,7 +57,8 @@ function read(values: SnmpValues): UpsReading {
     const answer = numberAt(values, oid)
     return answer === YES ? true : answer === NO ? false : undefined
   }
-  const line = lineOf(is)
+  const outputV = tenths(lowestPhase(values, COLUMN.outputVoltage))
+  const line = lineOf(is, outputV)
   return {
     line,
     commsLost: false,
@@ -77,7 +78,7 @@ function read(values: SnmpValues): UpsReading {
     loadRatio: loadRatio(highestPhase(values, COLUMN.load)),
     inputV: tenths(lowestPhase(values, COLUMN.inputVoltage)),
     inputHz: tenths(lowestPhase(values, COLUMN.inputFrequency)),
-    outputV: tenths(lowestPhase(values, COLUMN.outputVoltage)),
+    outputV,
     batteryV: tenths(numberAt(values, OID.batteryVoltage)),
     model: joined(' ', 'MGE', textAt(values, OID.model)),
     serial: textAt(values, OID.serial),
@@ -85,10 +86,11 @@ function read(values: SnmpValues): UpsReading {
   }
 }
 
-function lineOf(is: (oid: string) => boolean | undefined): Line {
-  if (is(OID.off) === true) return 'off'
-  if (is(OID.onBypass) === true) return 'bypass'
+/** upsmgOutputUtilityOff is read by some as the mains that is off: only without voltage behind it is the output meant. */
+function lineOf(is: (oid: string) => boolean | undefined, outputV: number | undefined): Line {
   const onBattery = is(OID.onBattery)
+  if (is(OID.off) === true && onBattery !== true && (outputV ?? 0) === 0) return 'off'
+  if (is(OID.onBypass) === true) return 'bypass'
   if (onBattery === undefined) return 'unknown'
   return onBattery ? 'battery' : 'online'
 }

@@ -74,7 +74,7 @@ export function withoutContact(
 
 export function upsPoint(
   reading: UpsReading,
-  tags: { readonly target: string; readonly source: UpsSource },
+  tags: { readonly target: string; readonly source?: UpsSource | undefined },
   timeUs: number,
 ): Measurement {
   return measurement('ups', timeUs, tags, {

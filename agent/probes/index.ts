@@ -10,4 +10,5 @@ export const PROBES: Readonly<Record<string, () => Promise<ProbeKind>>> = {
   ping: async () => (await import('./ping.ts')).ping,
   host: async () => (await import('./host.ts')).host,
   'ups-nut': async () => (await import('./ups-nut.ts')).upsNut,
+  'ups-snmp': async () => (await import('./ups-snmp.ts')).upsSnmp,
 }

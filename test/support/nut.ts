@@ -32,10 +32,21 @@ export interface Nut {
  */
 export async function startNut(
   units: Readonly<
-    Record<string, { description: string; values?: Readonly<Record<string, string>> }>
+    Record<
+      string,
+      {
+        description: string
+        values?: Readonly<Record<string, string>>
+        /** Another driver than the simulation, and what it reads. */
+        driver?: { name: string; port: string; settings: Readonly<Record<string, string | number>> }
+      }
+    >
   >,
 ): Promise<Nut | undefined> {
-  if (FOLDER === undefined || !existsSync(`${FOLDER}/dummy-ups`)) return undefined
+  const needed = Object.values(units).map(({ driver }) => driver?.name ?? 'dummy-ups')
+  if (FOLDER === undefined || needed.some((name) => !existsSync(`${FOLDER}/${name}`))) {
+    return undefined
+  }
   const program = FOLDER
   const folder = await mkdtemp(join(tmpdir(), 'nut-'))
   const port = await freePort()
@@ -57,8 +68,18 @@ export async function startNut(
     'ups.conf',
     `maxretry = 1\npollinterval = 1\n${Object.entries(units)
       .map(
-        ([unit, { description }]) =>
-          `[${unit}]\ndriver = dummy-ups\nport = ${folder}/${unit}.dev\nmode = dummy-once\ndesc = ${quoted(description)}\n`,
+        ([
+          unit,
+          {
+            description,
+            driver = {
+              name: 'dummy-ups',
+              port: `${folder}/${unit}.dev`,
+              settings: { mode: 'dummy-once' },
+            },
+          },
+        ]) =>
+          `[${unit}]\ndriver = ${driver.name}\nport = ${driver.port}\n${settingsText(driver.settings)}desc = ${quoted(description)}\n`,
       )
       .join('')}`,
   )
@@ -76,10 +97,11 @@ export async function startNut(
   }
   let fileTimeS = Math.ceil(Date.now() / MS_PER_S)
   const drivers = new Map<string, ChildProcess>()
-  for (const { unit, initial } of values) {
-    if (initial === undefined) continue
-    drivers.set(unit, start('dummy-ups', '-a', unit, '-D'))
-    while (!existsSync(join(folder, 'state', `dummy-ups-${unit}`))) await delay(50)
+  for (const [unit, { values: initial, driver }] of Object.entries(units)) {
+    if (initial === undefined && driver === undefined) continue
+    const name = driver?.name ?? 'dummy-ups'
+    drivers.set(unit, start(name, '-a', unit, '-D'))
+    while (!existsSync(join(folder, 'state', `${name}-${unit}`))) await delay(50)
   }
   const server = start('upsd', '-F')
   while (!(await answers(port))) await delay(50)
@@ -102,6 +124,12 @@ export async function startNut(
       await rm(folder, { recursive: true })
     },
   }
+}
+
+function settingsText(settings: Readonly<Record<string, string | number>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `${name} = ${value}\n`)
+    .join('')
 }
 
 function toText(values: Readonly<Record<string, string>>): string {

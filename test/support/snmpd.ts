@@ -118,6 +118,7 @@ export async function startSnmpd(
   })
   const exited = once(server, 'exit')
   const close = async (): Promise<void> => {
+    if (!existsSync(folder)) return
     server.kill('SIGCONT')
     server.kill('SIGTERM')
     await exited
