@@ -144,6 +144,7 @@ const ONLY_IN: Readonly<Record<string, string>> = {
   '@duckdb/node-api': 'collector/store/duckdb',
   influx: 'collector/store/influx',
   nodemailer: 'collector/notify/email.ts',
+  'net-snmp': 'agent/power/',
 }
 
 test('every import goes in the direction of the table', async (t) => {

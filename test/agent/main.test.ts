@@ -165,6 +165,7 @@ test('the example is a good configuration with every probe in it', async (t) => 
   await writeFile(join(folder, 'agent.token'), 'token\n')
   await writeFile(join(folder, 'reception.secret'), 'of the account\n')
   await writeFile(join(folder, 'rtp-test.key'), 'a key both ends know\n')
+  await writeFile(join(folder, 'snmp.community'), 'public\n')
   const { code, stdout, stderr } = await agent('check-config', '--config', file)
   t.equal(stderr, '')
   t.equal(code, 0)

@@ -29,7 +29,7 @@ export type MibValue = readonly [
 export type MibValues = Readonly<Record<string, MibValue>>
 
 /** Users of SNMPv3, each to be used at its level in `LEVELS` or above. */
-export const SNMP_USERS = {
+const SNMP_USERS = {
   'md5-des': 'createUser md5-des MD5 "authpass-md5" DES "privpass-des"',
   'sha-aes': 'createUser sha-aes SHA "authpass-sha" AES "privpass-aes"',
   'sha256-aes': 'createUser sha256-aes SHA-256 "authpass-256" AES "privpass-aes"',
