@@ -1,12 +1,15 @@
-import { networkInterfaces } from 'node:os'
+import { networkInterfaces, uptime } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { memoryUsage } from 'node:process'
 import type { Logger } from '../common/log.ts'
 import { measurement, type Measurement } from '../common/measurement.ts'
-import type { RunningService } from '../common/service.ts'
+import type { EndReason, RunningService } from '../common/service.ts'
 import { Spool } from '../common/spool.ts'
 import type { AgentConfig } from './config.ts'
+import { causeOfEnd } from './ending.ts'
 import { tellsOfFailure } from './failing.ts'
+import { Farewell } from './farewell.ts'
+import { Feed, type PowerFailure } from './feed.ts'
 import { Isolation } from './isolation.ts'
 import { Outbox } from './outbox.ts'
 import type { ProbeContext } from './probe.ts'
@@ -18,6 +21,12 @@ import { subnetsOf } from './subnets.ts'
 /** Closing takes three steps, each at most this long: end the runs, close the probes, push once more. */
 const GRACE_MS = 1000
 const LAST_PUSH_MS = 2000
+/** While probes end, together with finding out why. */
+const LAST_WORD_MS = 1500
+/** On battery there are seconds at least; a switch that reboots on another supply is back by then. */
+const POWER_WORD_MS = 10_000
+/** By then every probe has given its targets. */
+const ALL_HEARD_MS = 60_000
 const LOOP_DELAY_RESOLUTION_MS = 50
 const LOOP_DELAY_PERCENTILE = 99
 const NS_PER_MS = 1e6
@@ -37,6 +46,8 @@ interface Parts {
   readonly outbox: Outbox
   readonly pusher: Pusher
   readonly spool: Spool
+  readonly feed: Feed
+  readonly farewell: Farewell
   readonly release: () => void
 }
 
@@ -58,6 +69,15 @@ export class Agent implements RunningService {
     const monotonicMs = (): number => clock.monotonicMs()
     const outbox = new Outbox({ agent, site, spool, log, monotonicMs })
     const pusher = new Pusher({ collectors, spool, clock, log, random, limits: pushLimits })
+    const feed = new Feed(config.farewell)
+    const farewell = new Farewell({
+      agent,
+      site,
+      collectors,
+      clock,
+      log,
+      inUse: () => pusher.inUse,
+    })
     const loopDelay = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS })
     loopDelay.enable()
     const startedMs = monotonicMs()
@@ -73,6 +93,7 @@ export class Agent implements RunningService {
       isolation.pushed(isFailing, config.intervalMs, clock.nowUs())
       return {
         uptimeS: (monotonicMs() - startedMs) / 1000,
+        machineUptimeS: uptime(),
         rssBytes: memoryUsage.rss(),
         cpuMs: (cpu.user + cpu.system) / US_PER_MS,
         loopDelayMs: Math.max(0, delayMs - LOOP_DELAY_RESOLUTION_MS),
@@ -87,8 +108,16 @@ export class Agent implements RunningService {
       }
     }
     let hurry = (): void => undefined
+    const powerFailing = (failure: PowerFailure): void => {
+      void farewell.say(failure.cause, failure, POWER_WORD_MS).then((unheard) => {
+        if (unheard !== undefined) void outbox.put([unheard])
+      })
+      pusher.hurry()
+    }
     const deliver = (points: readonly Measurement[]): void => {
       void outbox.put(points)
+      const failure = feed.observe(points)
+      if (failure !== undefined) powerFailing(failure)
       if (points.some(tellsOfFailure)) hurry()
       if (!isolation.observe(points)) return
       // Said at once, and behind the points it comes from: what follows from them must not be judged without it.
@@ -112,25 +141,40 @@ export class Agent implements RunningService {
     pusher.start()
     scheduler.start()
     own.start()
+    const cancelCheck = clock.setTimer(() => {
+      if (feed.unheard.length > 0)
+        log.warn({ ups: feed.unheard }, 'farewell names UPSes that no probe gives: misspelt?')
+    }, ALL_HEARD_MS)
     const release = (): void => {
+      cancelCheck()
       loopDelay.disable()
     }
-    return new Agent({ schedulers: [scheduler, own], outbox, pusher, spool, release })
+    const schedulers = [scheduler, own]
+    return new Agent({ schedulers, outbox, pusher, spool, feed, farewell, release })
   }
 
-  /** Stops measuring, spools what was still measured, pushes once more, and lets go of everything. May be called again. */
-  async close(): Promise<void> {
-    this.#closing ??= this.#close()
+  /** Says farewell, stops measuring, spools what was still measured, pushes once more, and lets go of everything. May be called again. */
+  async close(reason?: EndReason): Promise<void> {
+    this.#closing ??= this.#close(reason)
     await this.#closing
   }
 
-  async #close(): Promise<void> {
+  async #close(reason: EndReason | undefined): Promise<void> {
     const { schedulers, outbox, pusher, spool, release } = this.#parts
-    await Promise.all(schedulers.map((scheduler) => scheduler.stop(GRACE_MS)))
+    await Promise.all([
+      this.#sayFarewell(reason),
+      ...schedulers.map((scheduler) => scheduler.stop(GRACE_MS)),
+    ])
     await outbox.drain()
     await pusher.stop(LAST_PUSH_MS)
     await spool.close()
     release()
+  }
+
+  async #sayFarewell(reason: EndReason | undefined): Promise<void> {
+    const { outbox, feed, farewell } = this.#parts
+    const unheard = await farewell.say(await causeOfEnd(reason), feed.failure, LAST_WORD_MS)
+    if (unheard !== undefined) await outbox.put([unheard])
   }
 }
 

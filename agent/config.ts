@@ -7,7 +7,8 @@ import { closest } from '../common/closest.ts'
 import { readConfig } from '../common/config.ts'
 import { reasonOf } from '../common/errors.ts'
 import { LOG_LEVELS, type LogLevel } from '../common/log.ts'
-import { bytes, duration, httpUrl, name, secret, type Secret } from '../common/settings.ts'
+import { bytes, duration, httpUrl, name, ratio, secret, type Secret } from '../common/settings.ts'
+import type { FeedOptions } from './feed.ts'
 import type { ConfiguredProbe, ProbeKind } from './probe.ts'
 import { PROBES } from './probes/index.ts'
 
@@ -16,6 +17,8 @@ const MIN_INTERVAL_MS = 100
 const MAX_INTERVAL_MS = 3_600_000
 const DEFAULT_SPOOL_FOLDER = 'spool'
 const DEFAULT_SPOOL_BYTES = 64 * 1024 ** 2
+const MAX_FEEDS = 8
+const MAX_TARGET_LENGTH = 128
 
 /** A collector to push to; the first of the list is preferred. */
 export interface CollectorAddress {
@@ -45,6 +48,8 @@ export interface AgentConfig {
   readonly intervalMs: number
   readonly spool: { readonly folder: string; readonly maxBytes: number }
   readonly logLevel: LogLevel
+  /** What feeds this machine, and when to say that it may be gone. */
+  readonly farewell: FeedOptions
   readonly probes: readonly ProbeEntry[]
 }
 
@@ -90,6 +95,7 @@ function agentConfig(kinds: Kinds, folder: string): z.ZodType<AgentConfig> {
       })
       .prefault({}),
     'log-level': z.enum(LOG_LEVELS).default('info'),
+    farewell: farewell.prefault({}),
     probes: z
       .array(probeEntry(kinds), 'expected a list of probes, such as "- probe: host"')
       .min(1, 'expected at least one probe')
@@ -109,6 +115,16 @@ function agentConfig(kinds: Kinds, folder: string): z.ZodType<AgentConfig> {
     }),
   )
 }
+
+const POWER_CAUSES = ['on-battery', 'low-battery'] as const
+
+const farewell = z
+  .strictObject({
+    ups: z.array(z.string().min(1).max(MAX_TARGET_LENGTH)).max(MAX_FEEDS).default([]),
+    on: z.array(z.enum(POWER_CAUSES)).default([...POWER_CAUSES]),
+    'low-charge': ratio.prefault('10%'),
+  })
+  .transform(({ ups, on, 'low-charge': lowChargeRatio }) => ({ ups, on, lowChargeRatio }))
 
 const interval = duration.refine(
   (ms) => ms >= MIN_INTERVAL_MS && ms <= MAX_INTERVAL_MS,

@@ -77,6 +77,7 @@ export class Pusher {
   readonly #loggedAtMs = new Map<string, number>()
   #running: Promise<void> = Promise.resolve()
   #current = 0
+  #endPause: () => void = () => undefined
   #preferredAgainAtMs = -Infinity
   #rejectedPoints = 0
   #failures = 0
@@ -96,8 +97,22 @@ export class Pusher {
     return { rejectedPoints: this.#rejectedPoints, failures: this.#failures }
   }
 
+  /** Of the collector pushed to: its place in the list. */
+  get inUse(): number {
+    return this.#current
+  }
+
   start(): void {
     this.#running = this.#run()
+  }
+
+  /** Tries now what waits for its next attempt, and soon again: before long there may be no power to try with. */
+  hurry(): void {
+    for (const collector of this.#collectors) {
+      collector.failures = Math.min(collector.failures, 1)
+      collector.notBeforeMs = -Infinity
+    }
+    this.#endPause()
   }
 
   /** Tries what is left in the spool once more, for at most `limitMs`, and ends. */
@@ -267,6 +282,7 @@ export class Pusher {
         signal.removeEventListener('abort', end)
         resolve()
       }
+      this.#endPause = end
       const cancel = this.#options.clock.setTimer(end, Math.max(0, durationMs))
       signal.addEventListener('abort', end)
     })

@@ -11,6 +11,7 @@ export const SELF = 'agent'
 /** What the agent knows of itself at one moment; counters count from its start. */
 export interface Vitals {
   readonly uptimeS: number
+  readonly machineUptimeS: number
   readonly rssBytes: number
   readonly cpuMs: number
   /** 99th percentile of the event-loop delay since the last reading. */
@@ -62,6 +63,7 @@ export class SelfProbe implements Probe {
         version,
         subnets: now.subnets.join(' '),
         uptime_s: now.uptimeS,
+        machine_uptime_s: now.machineUptimeS,
         rss_bytes: now.rssBytes,
         cpu_ratio: (now.cpuMs - before.cpuMs) / (now.monotonicMs - before.monotonicMs),
         loop_delay_ms: now.loopDelayMs,

@@ -289,6 +289,7 @@ export class Collector {
   #sayLosses(): void {
     const losses = {
       unknownFields: this.#ingest.unknownFields,
+      forgedFarewells: this.#ingest.forgedFarewells,
       verdictsDropped: this.#verdicts.dropped,
       viewersDropped: this.#streams.dropped,
       ...Object.fromEntries(

@@ -1,4 +1,5 @@
 import { PermanentError, TransientError } from '../common/errors.ts'
+import { isFarewellGenuine } from '../common/farewell.ts'
 import {
   decodeLines,
   type BadLine,
@@ -55,6 +56,8 @@ export interface Batch {
   readonly precision: Precision
   readonly agent: string
   readonly site: string
+  /** SHA-256 of the token it came with, hexadecimal; a farewell is believed with it only. */
+  readonly tokenHash?: string | undefined
   readonly arrivedMs: number
   /** When the agent sent it by its own clock, if it says. */
   readonly sentAtMs?: number | undefined
@@ -83,6 +86,7 @@ export class Ingest {
   readonly #senders: Map<string, Sender>
   #inFlight = 0
   #unknownFields = 0
+  #forgedFarewells = 0
 
   /** @param senders the agents known from before a restart */
   constructor(context: IngestContext, senders: readonly Sender[] = []) {
@@ -102,6 +106,11 @@ export class Ingest {
   /** Fields no vocabulary knows, dropped since the start. */
   get unknownFields(): number {
     return this.#unknownFields
+  }
+
+  /** Farewells whose signature is not that of the agent's token, refused since the start. */
+  get forgedFarewells(): number {
+    return this.#forgedFarewells
   }
 
   /**
@@ -156,7 +165,7 @@ export class Ingest {
 
   #read(batch: Batch, sender: Sender): Outcome & { readonly points: readonly Measurement[] } {
     const { limits } = this.#context
-    const { text, precision, arrivedMs, sentAtMs, id } = batch
+    const { text, precision, arrivedMs, sentAtMs, id, tokenHash } = batch
     const nowUs = arrivedMs * US_PER_MS
     const decoded = decodeLines(text, { precision, nowUs, maxPoints: limits.points })
     if (decoded.points.length + decoded.bad.length > limits.points) {
@@ -170,7 +179,10 @@ export class Ingest {
     const points: Measurement[] = []
     let rejected = decoded.bad.length
     for (const { line, point } of decoded.points) {
-      const read = this.#point(point, sender, correctionUs, nowUs)
+      const read =
+        point.name === 'farewell' && !isGenuine(point, sender, tokenHash)
+          ? this.#forged()
+          : this.#point(point, sender, correctionUs, nowUs)
       if (typeof read !== 'string') {
         points.push(read)
         continue
@@ -180,6 +192,11 @@ export class Ingest {
     }
     errors.sort((a, b) => a.line - b.line)
     return { points, accepted: points.length, rejected, errors }
+  }
+
+  #forged(): string {
+    this.#forgedFarewells++
+    return 'the farewell is not signed with the token it came with'
   }
 
   /** A point of the vocabulary, or why it is none. */
@@ -248,6 +265,18 @@ export class Ingest {
     this.#unknownFields += unknown
     return Object.fromEntries(Object.entries(fields).filter(([field]) => known?.has(field)))
   }
+}
+
+/** Signed is what went over the wire: the time before any correction of the agent's clock. */
+function isGenuine(
+  { fields, timeUs }: DecodedPoint,
+  { agent, site }: Sender,
+  tokenHash: string | undefined,
+): boolean {
+  const { cause = '', power = '', signature } = fields
+  if (tokenHash === undefined || typeof cause !== 'string' || typeof power !== 'string')
+    return false
+  return isFarewellGenuine(tokenHash, { agent, site, timeUs, cause, power }, signature)
 }
 
 /** Ours, and of the sender's those that are not ours. */

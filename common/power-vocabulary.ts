@@ -233,14 +233,16 @@ export const POWER_VOCABULARY = {
     fields: {
       cause: {
         type: 'string',
-        meaning: 'on-battery, low-battery, shutdown (the machine) or stop (the agent alone)',
+        meaning:
+          'on-battery, low-battery, shutdown (of the machine), stop (of the agent alone), failure (an error of its own) or unknown (told to end, and nothing says why)',
       },
       power: { type: 'string', meaning: 'which supply says so: a target of ups or power_supply' },
       charge_ratio: { type: 'float', unit: 'ratio', meaning: 'charge left, 0..1' },
       runtime_s: { type: 'float', unit: 's', meaning: 'time left, as the supply estimates it' },
       signature: {
         type: 'string',
-        meaning: 'HMAC-SHA-256 over agent, site, time and cause, with a key made of the token',
+        meaning:
+          'HMAC-SHA-256 over agent, site, time, cause and power, with a key made of the token; without the right one the point is refused',
       },
     },
   },

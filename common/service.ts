@@ -6,8 +6,11 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 const SUCCESS = 0
 const FAILURE = 1
 
+/** Why a service ends: a signal, or an error nobody caught. */
+export type EndReason = (typeof SIGNALS)[number] | 'error'
+
 export interface RunningService {
-  close(): Promise<void>
+  close(reason?: EndReason): Promise<void>
 }
 
 export interface ServiceOptions {
@@ -31,9 +34,9 @@ export async function runUntilSignal(
   try {
     const starting = start()
     await Promise.race([starting, ending.begun])
-    await ending.begun
+    const reason = await ending.begun
     const isClosed = await Promise.race([
-      starting.then((service) => service.close()).then(() => true),
+      starting.then((service) => service.close(reason)).then(() => true),
       delay(deadlineMs, false, { signal: done.signal }),
       ending.secondSignal,
     ])
@@ -50,10 +53,10 @@ export async function runUntilSignal(
 
 /** Signals and errors nobody caught: the first of them begins the end, a second signal is the wish to end at once. */
 class Ending {
-  readonly begun: Promise<void>
+  readonly begun: Promise<EndReason>
   readonly secondSignal: Promise<false>
   readonly #log: Logger
-  #begin: () => void = () => undefined
+  #begin: (reason: EndReason) => void = () => undefined
   #endAtOnce: () => void = () => undefined
   #signals = 0
   #hasFailed = false
@@ -86,7 +89,7 @@ class Ending {
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     this.#signals++
     this.#log.info({ signal }, 'ending')
-    this.#begin()
+    this.#begin(signal === 'SIGINT' ? signal : 'SIGTERM')
     if (this.#signals > 1) this.#endAtOnce()
   }
 
@@ -94,6 +97,6 @@ class Ending {
     this.#hasFailed = true
     const stack = error instanceof Error ? error.stack : undefined
     this.#log.fatal({ error: reasonOf(error), stack }, 'an error nobody caught')
-    this.#begin()
+    this.#begin('error')
   }
 }

@@ -607,6 +607,11 @@ export const VOCABULARY = {
       version: { type: 'string', meaning: 'version of the agent' },
       subnets: { type: 'string', meaning: "the machine's own subnets, separated by spaces" },
       uptime_s: { type: 'float', unit: 's', meaning: 'time since the agent started' },
+      machine_uptime_s: {
+        type: 'float',
+        unit: 's',
+        meaning: 'time since its machine started: an agent much younger was started anew alone',
+      },
       rss_bytes: { type: 'integer', unit: 'bytes', meaning: 'resident memory' },
       cpu_ratio: {
         type: 'float',

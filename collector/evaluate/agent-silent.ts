@@ -3,6 +3,7 @@ import type { Measurement } from '../../common/measurement.ts'
 import { duration } from '../../common/settings.ts'
 import { breachSchema, fingerprintOf, SEVERITIES, type Breach } from './breach.ts'
 import type { PresentAgent } from './presence.ts'
+import { farewellWords } from './farewells.ts'
 import { defineRule, type Rule, type RuleContext } from './rule.ts'
 import { items, parts } from './snapshot.ts'
 import { lasting, utcMinute } from './words.ts'
@@ -104,6 +105,11 @@ class AgentSilent implements Rule {
 
   #breachOf({ agent, site, lastUs }: PresentAgent, limitUs: number, nowUs: number): Breach {
     const fingerprint = fingerprintOf(NAME, agent)
+    const farewell = this.#context.farewells.lastOf(agent, lastUs)
+    const why =
+      farewell === undefined
+        ? 'without a farewell: it crashed, its machine did, or its own line is cut'
+        : `it said farewell: ${farewellWords(farewell)}`
     return {
       id: `${fingerprint}/${lastUs}`,
       fingerprint,
@@ -111,13 +117,17 @@ class AgentSilent implements Rule {
       object: `agent ${agent}`,
       state: 'firing',
       severity: this.#options.severity,
-      summary: `not heard from since ${utcMinute(lastUs)}, limit ${lasting(limitUs)}`,
+      summary: `not heard from since ${utcMinute(lastUs)}, limit ${lasting(limitUs)}; ${why}`,
       labels: {
         agent,
         site: site === '' ? 'unknown' : site,
         owner: this.#context.topology().ownerOfAgent({ agent, site }),
       },
-      evidence: { last_seen_ms: Math.round(lastUs / US_PER_MS), limit_ms: limitUs / US_PER_MS },
+      evidence: {
+        last_seen_ms: Math.round(lastUs / US_PER_MS),
+        limit_ms: limitUs / US_PER_MS,
+        farewell: farewell?.cause ?? 'none',
+      },
       sinceUs: lastUs,
       firedUs: nowUs,
       updatedUs: nowUs,

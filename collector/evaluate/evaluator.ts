@@ -2,6 +2,7 @@ import type { Measurement, MeasurementName } from '../../common/measurement.ts'
 import { Site, type Topology } from '../topology/site.ts'
 import type { Breach } from './breach.ts'
 import { BreachBook } from './breach-book.ts'
+import { Farewells } from './farewells.ts'
 import type { RulesOptions } from './index.ts'
 import { IsolatedAgents } from './isolated-agents.ts'
 import type { PathName } from './path-limits.ts'
@@ -28,6 +29,7 @@ export class Evaluator {
   readonly #book: BreachBook
   readonly #presence: Presence
   readonly #isolation: IsolatedAgents
+  readonly #farewells: Farewells
   readonly #rules: readonly (readonly [name: string, rule: Rule])[]
   #changes: Change[] = []
   #points: Measurement[] = []
@@ -45,6 +47,7 @@ export class Evaluator {
     this.#book = new BreachBook(old['closed'])
     this.#presence = new Presence(old['presence'])
     this.#isolation = new IsolatedAgents(old['isolation'])
+    this.#farewells = new Farewells(old['farewells'])
     const rules = parts(old['rules'])
     this.#rules = options.map(({ name, create }) => [
       name,
@@ -64,6 +67,7 @@ export class Evaluator {
         topology,
         presence: this.#presence,
         isolation: this.#isolation,
+        farewells: this.#farewells,
         siteLost: (site, atUs) => {
           for (const [, rule] of this.#rules) rule.siteLost?.(site, atUs)
         },
@@ -75,6 +79,7 @@ export class Evaluator {
   observe(points: readonly Measurement[], arrivalUs: number): Outcome {
     this.#presence.observe(points, arrivalUs)
     this.#isolation.observe(points, arrivalUs)
+    this.#farewells.observe(points, arrivalUs)
     const names = new Set(points.map(({ name }) => name))
     for (const [, rule] of this.#rules)
       if (isConcerned(rule, names)) rule.observe(points, arrivalUs)
@@ -106,6 +111,7 @@ export class Evaluator {
     for (const [, rule] of this.#rules) rule.forgetAgent?.(agent)
     this.#presence.forget(agent)
     this.#isolation.forget(agent)
+    this.#farewells.forget(agent)
   }
 
   /** JSON-able. A restart with it neither loses nor repeats an alert, and pending clocks go on. */
@@ -113,7 +119,8 @@ export class Evaluator {
     const rules = Object.fromEntries(this.#rules.map(([name, rule]) => [name, rule.snapshot()]))
     const presence = this.#presence.memory
     const isolation = this.#isolation.memory
-    return { closed: this.#book.closed(), presence, isolation, rules }
+    const farewells = this.#farewells.memory
+    return { closed: this.#book.closed(), presence, isolation, farewells, rules }
   }
 
   /** What was not judged and why, as rule_reason: late, from the future, too many paths ... */

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import type { Measurement, MeasurementName } from '../../common/measurement.ts'
 import type { Topology } from '../topology/site.ts'
 import type { Breach } from './breach.ts'
+import type { Farewells } from './farewells.ts'
 import type { IsolatedAgents } from './isolated-agents.ts'
 import type { PathName } from './path-limits.ts'
 import type { Presence } from './presence.ts'
@@ -24,6 +25,8 @@ export interface RuleContext {
   readonly topology: () => Topology
   /** Who is heard from; the points a rule observes are in it already. */
   readonly presence: Pick<Presence, Query>
+  /** What agents said before they fell silent. */
+  readonly farewells: Pick<Farewells, 'lastOf'>
   /** Whose findings say something about the agent only. */
   readonly isolation: Pick<IsolatedAgents, 'isIsolated'>
   /** Nothing is known of the site any more: tells all rules. */

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Measurement } from '../../common/measurement.ts'
 import { duration } from '../../common/settings.ts'
 import { breachSchema, fingerprintOf, SEVERITIES, type Breach } from './breach.ts'
+import { farewellWords, readFarewell, tellsOfPower, type Farewell } from './farewells.ts'
 import type { PresentAgent } from './presence.ts'
 import { defineRule, type Rule, type RuleContext } from './rule.ts'
 import { SitePower } from './site-power.ts'
@@ -25,7 +26,8 @@ type Options = z.output<typeof options>
 
 export const siteCutOff = defineRule({
   name: NAME,
-  summary: 'no agent of a site is heard from any more: power lost, network cut, or unknown',
+  summary:
+    'no agent of a site is heard from any more: power lost, network cut, shut down, or unknown',
   options,
   create: (read, context) => new SiteCutOff(read, context),
 })
@@ -162,6 +164,15 @@ class SiteCutOff implements Rule {
         reason:
           'no other site is heard either: perhaps it is this collector that is cut off, look at its own network first',
       }
+    const agents = silent.flatMap(([, ofSite]) => ofSite)
+    const farewells = agents.flatMap(
+      ({ agent, lastUs }) => this.#context.farewells.lastOf(agent, lastUs) ?? [],
+    )
+    const last = farewells.find(tellsOfPower)
+    if (last !== undefined)
+      return { cause: 'power lost', reason: `${last.agent} said farewell: ${farewellWords(last)}` }
+    const ended = farewells.length === agents.length ? endOf(farewells) : undefined
+    if (ended !== undefined) return ended
     const power = silent.map(([site]) => this.#power.before(site, sinceUs))
     const battery = power.find((word) => word !== undefined && word !== 'mains')
     if (battery !== undefined) return { cause: 'power lost', reason: `last heard: ${battery}` }
@@ -172,10 +183,16 @@ class SiteCutOff implements Rule {
           'no other site is heard: power, its line, or the network of this collector (perhaps it is this collector that is cut off)',
       }
     if (power.includes('mains'))
-      return {
-        cause: 'network cut',
-        reason: 'its power supplies were on mains just before, and other sites are heard',
-      }
+      return agents.length > 1
+        ? {
+            cause: 'network cut',
+            reason: 'its power supplies were on mains just before, and other sites are heard',
+          }
+        : {
+            cause: 'network cut or agent crashed',
+            reason:
+              'its power supplies were on mains just before, it said no farewell, and other sites are heard',
+          }
     return {
       cause: 'unknown',
       reason: `other sites are heard: its power, its line, or the machine of its agent`,
@@ -190,21 +207,16 @@ class SiteCutOff implements Rule {
     const measuredOn = points.some(
       ({ timeUs }) => timeUs > sinceUs + edgeUs && timeUs < arrivalUs - edgeUs,
     )
-    const isNew = points.some(({ name, tags, fields }) => {
-      const { uptime_s: uptimeS } = fields
-      const isItsOwn = name === 'agent' && tags['target'] === undefined
-      return isItsOwn && typeof uptimeS === 'number' && uptimeS * US_PER_S < durationUs
-    })
     const agent = points[0]?.tags['agent'] ?? ''
+    const late = points.map(readFarewell).find((said) => said !== undefined)
+    const word = late === undefined ? '' : `; its farewell came late: ${farewellWords(late)}`
     const found = measuredOn
       ? `; ${agent} measured all along: the network was cut, the power was not`
-      : isNew
-        ? `; ${agent} was started anew: it had been without power, or stopped`
-        : ''
+      : startedAnew(points, agent, durationUs)
     this.#close(
       cut,
       'resolved',
-      `heard again (agent ${agent}) after ${lasting(durationUs)}${found}`,
+      `heard again (agent ${agent}) after ${lasting(durationUs)}${found}${word}`,
       arrivalUs,
     )
   }
@@ -214,6 +226,34 @@ class SiteCutOff implements Rule {
     const closed = { ...cut.breach, state, summary, closedUs: atUs, updatedUs: atUs }
     this.#context.change(state, closed, atUs)
   }
+}
+
+/** Where all of them said that they end, and why. */
+function endOf(
+  farewells: readonly Farewell[],
+): { readonly cause: string; readonly reason: string } | undefined {
+  const [first] = farewells
+  if (first === undefined) return undefined
+  const hasFailed = farewells.some(({ cause }) => cause === 'failure')
+  const isOff = farewells.every(({ cause }) => cause === 'shutdown')
+  const others = farewells.length - 1
+  return {
+    cause: isOff ? 'shut down' : hasFailed ? 'agent crashed' : 'agent stopped',
+    reason: `${first.agent} said farewell: ${farewellWords(first)}${others > 0 ? `, and so did the others (${others})` : ''}`,
+  }
+}
+
+/** What the ages of agent and machine say of a cut; '' where they say nothing. */
+function startedAnew(points: readonly Measurement[], agent: string, durationUs: number): string {
+  const own = points.find(({ name, tags }) => name === 'agent' && tags['target'] === undefined)
+  const { uptime_s: uptimeS, machine_uptime_s: machineUptimeS } = own?.fields ?? {}
+  const isYounger = (ageS: number): boolean => ageS * US_PER_S < durationUs
+  if (typeof uptimeS !== 'number' || !isYounger(uptimeS)) return ''
+  if (typeof machineUptimeS !== 'number')
+    return `; ${agent} was started anew: it had been without power, or stopped`
+  return isYounger(machineUptimeS)
+    ? `; the machine of ${agent} was started anew: it had been without power, or shut down`
+    : `; ${agent} was started anew and its machine was not: the agent had crashed, or was stopped`
 }
 
 function named(names: readonly string[]): string {

@@ -17,6 +17,14 @@ export interface Identity {
   readonly by: 'token' | 'cookie' | 'loopback'
 }
 
+/** Whom a token lets write. */
+export interface Sender {
+  readonly agent: string
+  readonly site: string
+  /** SHA-256 of the token, hexadecimal. */
+  readonly tokenHash: string
+}
+
 export interface Refusal {
   readonly status: 401 | 403
   readonly code: string
@@ -56,11 +64,11 @@ export class Access {
   /** The agent a token was made for. */
   async agent(
     secret: string | undefined,
-  ): Promise<{ readonly agent: string; readonly site: string } | Refusal> {
+  ): Promise<Sender | Refusal> {
     const token = await this.token(secret)
     if ('status' in token) return token
-    const { agent, site } = token
-    if (agent !== undefined && site !== undefined) return { agent, site }
+    const { agent, site, hash } = token
+    if (agent !== undefined && site !== undefined) return { agent, site, tokenHash: hash }
     return {
       status: 403,
       code: 'forbidden',

@@ -1,8 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { open, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { PermanentError, reasonOf } from '../../common/errors.ts'
+import { tokenHash } from '../../common/farewell.ts'
 import { name } from '../../common/settings.ts'
 import { isMissing, replaceFile } from '../state-file.ts'
 
@@ -72,7 +73,7 @@ export class Tokens {
    */
   async find(secret: string): Promise<Token | undefined> {
     await this.#follow()
-    return this.#byHash.get(hashOf(secret))
+    return this.#byHash.get(tokenHash(secret))
   }
 
   async byId(id: string): Promise<Token | undefined> {
@@ -123,7 +124,7 @@ export async function createToken(
   const made: Token = {
     id: randomBytes(ID_BYTES).toString('hex'),
     ...wanted,
-    hash: hashOf(secret),
+    hash: tokenHash(secret),
     created: at,
   }
   // What could not be read again would lock everybody out.
@@ -239,8 +240,4 @@ function agentsOf(tokens: readonly Token[]): ReadonlySet<string> {
   return new Set(
     tokens.flatMap(({ agent, revoked }) => (revoked === undefined ? (agent ?? []) : [])),
   )
-}
-
-function hashOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('hex')
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Precision } from '../../common/line-protocol.ts'
 import type { Ingest, Outcome } from '../ingest.ts'
-import { secretOf, type Access } from './access.ts'
+import { secretOf, type Access, type Sender } from './access.ts'
 import { inflate } from './inflate.ts'
 import { refuse } from './reply.ts'
 
@@ -33,16 +33,14 @@ export interface WriteOptions {
   }
 }
 
-interface Sender {
-  readonly agent: string
-  readonly site: string
+interface Admitted extends Sender {
   readonly arrivedMs: number
 }
 
 /** `POST /api/v2/write` and `/write`: line protocol from agents, or from anything that writes to InfluxDB. */
 export function writeRoutes(server: FastifyInstance, options: WriteOptions): void {
   const { access, ingest, limits, nowMs } = options
-  const senders = new WeakMap<FastifyRequest, Sender>()
+  const senders = new WeakMap<FastifyRequest, Admitted>()
   let inFlightBytes = 0
 
   const reserve = (reply: FastifyReply, bytes: number): boolean => {

@@ -295,6 +295,7 @@ async function startAgent(
     intervalMs: ownIntervalMs,
     spool: { folder: join(folder, 'spool'), maxBytes: 1_000_000 },
     logLevel: 'silent',
+    farewell: { ups: ['ups-1'], on: ['on-battery', 'low-battery'], lowChargeRatio: 0.1 },
     probes,
   }
   const pushLimits = { backoffMaxMs: 50 }

@@ -85,6 +85,19 @@ test('the waits between attempts double from 0.5 s to 60 s, less a random part',
   t.equal(await backoff(clock, collector, 11), 12_000, 'a fifth of 60 s')
 })
 
+test('in a hurry it is tried at once, and soon again', async (t) => {
+  const clock = new FakeClock()
+  const { spool, pusher, collector } = await start(t, always(500), { clock, random: () => 1 })
+  await fill(spool, 1)
+  const waits: number[] = []
+  for (let attempt = 1; attempt <= 8; attempt++) {
+    waits.push(await backoff(clock, collector, attempt))
+    if (attempt !== 4 && attempt !== 6) await clock.advance(waits.at(-1) ?? 0)
+    else pusher.hurry()
+  }
+  t.same(waits, [500, 1000, 2000, 4000, 1000, 2000, 1000, 2000])
+})
+
 test('Retry-After is obeyed, in seconds or as a date, for five minutes at most', async (t) => {
   const clock = new FakeClock(Date.UTC(2026, 0, 1, 12, 0, 0) * 1000)
   const answers = [

@@ -383,6 +383,7 @@ test('two batches that end within a second of each other do not overwrite each o
 test("the agent's own health says what happened since the last time, and nothing about probes that did not run", async (t) => {
   const vitals: Vitals = {
     uptimeS: 100,
+    machineUptimeS: 86_400,
     rssBytes: 60_000_000,
     cpuMs: 1000,
     loopDelayMs: 1.5,

@@ -501,7 +501,7 @@ test('the cause is what the power said just before', async (t) => {
   t.match(cause(supply(NIGHT - S, { line: 'online', low_battery: true })), /^power lost/)
   t.match(
     cause(supply(NIGHT - S, { line: 'online', charge_ratio: 1 })),
-    /^network cut: .*; its power supplies were on mains just before, and other sites are heard$/,
+    /^network cut or agent crashed: .*; its power supplies were on mains just before, it said no farewell, and other sites are heard$/,
   )
   t.match(cause(supply(NIGHT - S, { line: 'battery', comms_lost: true })), /^unknown/)
   t.match(cause(supply(NIGHT - 10 * MIN, { line: 'battery' })), /^unknown/, 'long before')
@@ -547,6 +547,141 @@ test('what comes first after a cut tells what it was', async (t) => {
     'heard again (agent a) after 3 min; a was started anew: it had been without power, or stopped',
   )
   t.equal(back(beat(now, A, { uptime_s: 5000 })), 'heard again (agent a) after 3 min')
+  t.equal(
+    back(beat(now, A, { uptime_s: 12, machine_uptime_s: 50 })),
+    'heard again (agent a) after 3 min; the machine of a was started anew: it had been without power, or shut down',
+  )
+  t.equal(
+    back(beat(now, A, { uptime_s: 12, machine_uptime_s: 9999 })),
+    'heard again (agent a) after 3 min; a was started anew and its machine was not: the agent had crashed, or was stopped',
+  )
+  t.equal(
+    back(farewell(3, { cause: 'low-battery', power: 'ups-1', charge_ratio: 0.05 })),
+    'heard again (agent a) after 3 min; its farewell came late: ups-1 was on low battery, 5 % charge left',
+  )
+})
+
+function farewell(s: number, fields: Record<string, number | string>, of: Of = A): Measurement {
+  const { agent = 'a', site = 'hq' } = of
+  return measurement('farewell', NIGHT + s * S, { agent, site }, fields)
+}
+
+test('a farewell tells power lost, machine shut down, agent stopped and network cut apart', async (t) => {
+  const cause = (said: Measurement[], agents: Of[] = [A], ...before: Measurement[]): string => {
+    const night = new Night()
+    for (const agent of agents) night.at(0, beat(NIGHT, agent), ...before)
+    night.at(0, beat(NIGHT, FAR))
+    if (said.length > 0) night.at(1, ...said)
+    night.restart()
+    night.wait(2, 60, FAR)
+    t.equal(night.changes.length, 1)
+    const { summary = '', evidence } = night.breach() ?? {}
+    t.ok(summary.startsWith(`${String(evidence?.['cause'])}: `))
+    return summary
+  }
+  const onMains = supply(NIGHT, { line: 'online' })
+  t.match(
+    cause([farewell(1, { cause: 'low-battery', power: 'ups-1', charge_ratio: 0.08 })]),
+    /^power lost: .*; a said farewell: ups-1 was on low battery, 8 % charge left$/,
+  )
+  t.match(
+    cause([farewell(1, { cause: 'on-battery', power: 'mains' })], [A], onMains),
+    /^power lost: .*a said farewell: mains was on battery$/,
+    'newer than the last reading',
+  )
+  t.match(
+    cause([farewell(1, { cause: 'shutdown', power: 'ups-1' })]),
+    /^power lost: .*ups-1 was on battery, and its machine was shut down$/,
+  )
+  t.match(
+    cause([farewell(1, { cause: 'shutdown' })], [A], onMains),
+    /^shut down: .*a said farewell: its machine was shut down$/,
+  )
+  t.match(
+    cause([farewell(1, { cause: 'stop' })]),
+    /^agent stopped: .*a said farewell: it was stopped, its machine was not$/,
+  )
+  t.match(cause([farewell(1, { cause: 'failure' })]), /^agent crashed: .*by an error of its own$/)
+  t.match(cause([farewell(1, { cause: 'unknown' })]), /^agent stopped: .*it was told to end$/)
+  const stop = { cause: 'stop' }
+  t.match(
+    cause([farewell(1, stop)], [A, B], onMains),
+    /^network cut: .*were on mains just before, and other sites/,
+    'one of two said it: the other was cut off',
+  )
+  t.match(
+    cause([farewell(1, stop), farewell(1, { cause: 'shutdown' }, B)], [A, B]),
+    /^agent stopped: .*, and so did the others \(1\)$/,
+  )
+  t.match(
+    cause([farewell(1, { cause: 'on-battery', power: 'ups-1' }, B)], [A, B]),
+    /^power lost: .*b said farewell/,
+    'of the power one knows for all',
+  )
+})
+
+test('a farewell that is old, or was taken back, explains nothing', async (t) => {
+  const cause = (...said: (readonly [s: number, point: Measurement])[]): string => {
+    const night = new Night()
+    night.at(0, beat(NIGHT, A))
+    night.at(0, beat(NIGHT, FAR))
+    let last = 0
+    for (const [s, point] of said) {
+      night.wait(last + 1, s - 1, FAR, A)
+      night.at(s, point)
+      last = s
+    }
+    night.wait(last + 1, last + 60, FAR)
+    return String(night.breach()?.summary)
+  }
+  const battery = { cause: 'on-battery', power: 'ups-1' }
+  t.match(cause([5, farewell(5, battery)]), /^power lost/)
+  t.match(cause([5, farewell(-700, battery)]), /^unknown/, 'from a spool, long ago')
+  t.match(
+    cause([5, farewell(5, battery)], [8, supply(NIGHT + 8 * S, { line: 'online' })]),
+    /^network cut or agent crashed/,
+    'the mains came back',
+  )
+  t.match(
+    cause([5, farewell(5, battery)], [8, supply(NIGHT + 2 * S, { line: 'online' })]),
+    /^power lost/,
+    'an older reading takes nothing back',
+  )
+  t.match(
+    cause([5, farewell(5, { cause: 'stop' })], [30, beat(NIGHT + 30 * S, A)]),
+    /^unknown/,
+    'it was started again',
+  )
+  t.match(
+    cause([5, farewell(5, { cause: 'stop' })], [9, beat(NIGHT + 9 * S, A)]),
+    /^agent stopped/,
+    'what it still measured while it ended',
+  )
+  t.match(
+    cause([5, farewell(5, { cause: 'low-battery', power: 'ups-1' })], [6, farewell(4, { cause: 'stop' })]),
+    /^power lost/,
+    'out of turn',
+  ) // prettier-ignore
+  t.match(cause([5, farewell(5, { cause: 'bored' })]), /^unknown/, 'no cause there is')
+})
+
+test('an agent missed among others is worded by its farewell', async (t) => {
+  const missed = (...said: Measurement[]) => {
+    const night = new Night()
+    night.at(0, beat(NIGHT, A))
+    night.at(0, beat(NIGHT, B), ...said)
+    t.equal(night.wait(1, 45, B), 'firing agent-silent')
+    return night.breach()
+  }
+  t.match(missed(), {
+    summary: /; without a farewell: it crashed, its machine did, or its own line is cut$/,
+    evidence: { farewell: 'none' },
+  })
+  t.match(missed(farewell(0, { cause: 'stop' })), {
+    summary: /; it said farewell: it was stopped, its machine was not$/,
+    evidence: { farewell: 'stop' },
+  })
+  t.match(missed(farewell(0, { cause: 'failure' })), { summary: /by an error of its own$/ })
 })
 
 test('when nobody is heard any more the collector suspects itself, once', async (t) => {

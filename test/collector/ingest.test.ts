@@ -5,6 +5,7 @@ import { siteFile } from '../../collector/topology/site-file.ts'
 import { Site } from '../../collector/topology/site.ts'
 import { readConfig } from '../../common/config.ts'
 import { TransientError } from '../../common/errors.ts'
+import { signFarewell, tokenHash } from '../../common/farewell.ts'
 import type { Measurement } from '../../common/measurement.ts'
 
 const SITE = new Site(
@@ -291,4 +292,61 @@ test('a batch keeps the correction it first had', async (t) => {
   for (let i = 0; i < 1000; i++) clock.push(0, 100, `c${i}`)
   t.equal(clock.push(0, 100, 'a'), 0, 'the last thousand are remembered')
   t.equal(new ClockOffset(5000).push(0, 5400), 5_000_000, 'a restart does not move it')
+})
+
+test('a farewell is believed only with the signature of the token it came with', async (t) => {
+  const { ingest, judged } = ingestWith()
+  const hash = tokenHash('kiestoon_secret')
+  const said = { agent: 'gw-b', site: 'carrier-b', timeUs: NOW_US, cause: 'stop', power: '' }
+  const genuine = signFarewell(hash, said)
+  const send = async (fields: string, timeUs = NOW_US, more: Partial<Batch> = {}) =>
+    ingest.accept(batch(`farewell ${fields} ${timeUs}\n`, { tokenHash: hash, ...more }))
+  const accepted = { accepted: 1, rejected: 0 }
+  const refused = {
+    accepted: 0,
+    rejected: 1,
+    errors: [{ line: 1, reason: 'the farewell is not signed with the token it came with' }],
+  }
+  const plain = `cause="stop",signature="${genuine}"`
+  t.match(await send(plain), accepted)
+  t.match(await send(plain), accepted, 'the same again is the same point')
+  t.match(judged[0], {
+    tags: { agent: 'gw-b', site: 'carrier-b' },
+    fields: { cause: 'stop' },
+    timeUs: NOW_US,
+  })
+  t.match(await send(plain, NOW_US + 1), refused, 'another time')
+  t.match(await send(`cause="low-battery",signature="${genuine}"`), refused, 'another cause')
+  t.match(await send(`cause="stop",power="ups-1",signature="${genuine}"`), refused)
+  t.match(await send(plain, NOW_US, { agent: 'gw-c' }), refused, 'another agent')
+  t.match(await send(plain, NOW_US, { tokenHash: tokenHash('other') }), refused)
+  t.match(await send(plain, NOW_US, { tokenHash: undefined }), refused)
+  for (const signature of ['', 'ff', genuine.toUpperCase(), `${genuine}00`])
+    t.match(await send(`cause="stop",signature="${signature}"`), refused, signature)
+  t.match(await send('cause="stop"'), refused, 'unsigned')
+  t.match(await send('cause=1'), refused)
+  t.equal(ingest.forgedFarewells, 12)
+  const onBattery = { ...said, cause: 'low-battery', power: 'ups "1"' }
+  const quoted = `cause="low-battery",power="ups \\"1\\"",charge_ratio=0.1`
+  t.match(await send(`${quoted},signature="${signFarewell(hash, onBattery)}"`), accepted)
+  const slow = NOW_US - 3_600_000_000
+  const byItsClock = signFarewell(hash, { ...said, timeUs: slow })
+  const sentAtMs = NOW_MS - 3_600_000
+  t.match(await send(`cause="stop",signature="${byItsClock}"`, slow, { sentAtMs }), accepted)
+  t.ok(
+    Math.abs((judged.at(-1)?.timeUs ?? 0) - NOW_US) < 1000,
+    'its clock is corrected all the same',
+  )
+})
+
+test('the signature of a farewell is what it was in the first version', (t) => {
+  const said = { agent: 'gw-1', site: 'hq', timeUs: 1, cause: 'stop', power: '' }
+  // echo -n 'token' | sha256sum; then by openssl dgst -sha256 -mac HMAC twice.
+  const hash = '3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0'
+  t.equal(tokenHash('token'), hash)
+  t.equal(
+    signFarewell(hash, said),
+    'd2675efccc8f703eaa4c2d0fbc4952180e66a8b0d682f9808db02cefb37d3aa0',
+  )
+  t.end()
 })
