@@ -236,11 +236,12 @@ test('what was spooled when the agent was killed arrives after a restart, first,
   t.equal(restarted.child.exitCode, 0)
   const arrived = [...new Map(collector.pushes.map(({ id, text }) => [id, text]))]
   t.same(arrived.slice(0, left.length), left)
-  const order = collector.ids.filter((id, index) => collector.ids.indexOf(id) === index)
-  const repeats = collector.ids.filter((id, index) => id === collector.ids[index - 1])
+  const ids = collector.ids.filter((id) => !id.startsWith('farewell-'))
+  const order = ids.filter((id, index) => ids.indexOf(id) === index)
+  const repeats = ids.filter((id, index) => id === ids[index - 1])
   t.ok(repeats.length > 0, 'a refused push came again')
   t.same(
-    collector.ids.filter((id, index) => id !== collector.ids[index - 1]),
+    ids.filter((id, index) => id !== ids[index - 1]),
     order,
     'and no record after one that came later',
   )
