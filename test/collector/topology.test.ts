@@ -2,8 +2,18 @@ import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { z } from 'zod'
 import { minimalCutSets } from '../../collector/topology/cut-sets.ts'
-import type { Component, Drawing, Need, Service } from '../../collector/topology/dependency.ts'
+import type {
+  Component,
+  Drawing,
+  Need,
+  Observation,
+  Service,
+} from '../../collector/topology/dependency.ts'
+import { forecast, forecastFrom } from '../../collector/topology/forecast.ts'
+import { LiveModel } from '../../collector/topology/live.ts'
 import { compile, type Model } from '../../collector/topology/model.ts'
+import { whatIf } from '../../collector/topology/what-if.ts'
+import { largeDrawing } from '../support/large-drawing.ts'
 
 const needSchema: z.ZodType<Need> = z.lazy(() =>
   z.union([
@@ -90,6 +100,289 @@ test('ten thousand random drawings have the cut sets that trying every failure f
   }
   t.ok(sets > 15_000, `${sets} sets compared`)
 })
+
+const NOW_US = 1_800_000_000_000_000
+
+test('what is down, newly single and to blame under observed failures is as derived by hand', async (t) => {
+  for (const vector of VECTORS.cases) {
+    const live = new LiveModel(modelOf(drawingOf(vector)), 3)
+    for (const { name, failed, service, up, newSinglePoints, because = [] } of vector.states) {
+      const now = live
+        .overlay(new Map(failed.map((id) => [id, seen('down')])))
+        .services.get(service)
+      const said = { up: now?.up, newSinglePoints: now?.newSinglePoints, because: now?.because }
+      t.strictSame(said, { up, newSinglePoints, because }, `${vector.id} ${name}: ${service}`)
+    }
+  }
+})
+
+test('a change is worked out as if from scratch', async (t) => {
+  const random = seeded(112)
+  for (let round = 0; round < 1000; round++) {
+    const drawing = randomDrawing(random)
+    const model = modelOf(drawing)
+    const live = new LiveModel(model, 3)
+    const failed = new Set([...drawing.components.keys()].filter(() => random() < 0.2))
+    const overlay = live.overlay(new Map([...failed].map((id) => [id, seen('down')])))
+    const expected = minimalCutSets(model, { order: 3, failed }).get('s')?.sets
+    if (JSON.stringify(overlay.services.get('s')?.residual) === JSON.stringify(expected)) continue
+    t.strictSame(overlay.services.get('s')?.residual, expected, `round ${round}`)
+    return
+  }
+  t.pass('1000 drawings')
+})
+
+/** Two UPSes on one board, a third on another; each carries one half of a service. */
+const BOARD = drawingFrom(
+  {
+    mains: ['mains'],
+    board: ['panel', 'mains'],
+    'battery-1': ['battery'],
+    'battery-2': ['battery'],
+    'ups-1': ['ups', { any: ['board', 'battery-1'] }],
+    'ups-2': ['ups', { any: ['board', 'battery-2'] }],
+    'switch-1': ['switch', 'ups-1'],
+    'switch-2': ['switch', 'ups-2'],
+  },
+  { calls: [{ any: ['switch-1', 'switch-2'] }] },
+)
+
+test('a UPS on battery proves that its own input is lost, and nothing of the feed it shares', async (t) => {
+  const live = new LiveModel(modelOf(BOARD))
+  const overlay = live.overlay(
+    new Map([
+      ['ups-1', onBattery(NOW_US)],
+      ['ups-2', seen('up')],
+    ]),
+  )
+  t.strictSame(overlay.failed, [], 'no component is said to have failed')
+  t.strictSame(overlay.notes, ['input of ups-1 lost: mains or something between'])
+  t.strictSame(
+    overlay.services.get('calls')?.residual,
+    [
+      ['battery-1', 'battery-2'],
+      ['battery-1', 'board'],
+      ['battery-1', 'mains'],
+      ['battery-1', 'switch-2'],
+      ['battery-1', 'ups-2'],
+      ['battery-2', 'switch-1'],
+      ['battery-2', 'ups-1'],
+      ['board', 'switch-1'],
+      ['board', 'ups-1'],
+      ['mains', 'switch-1'],
+      ['mains', 'ups-1'],
+      ['switch-1', 'switch-2'],
+      ['switch-1', 'ups-2'],
+      ['switch-2', 'ups-1'],
+      ['ups-1', 'ups-2'],
+    ].filter((set) => set.join() !== 'battery-2,switch-1' && set.join() !== 'battery-2,ups-1'),
+  )
+})
+
+test('a feed is taken for failed when every watched UPS behind it lost its input within ten seconds', async (t) => {
+  const live = new LiveModel(modelOf(BOARD))
+  const together = live.overlay(
+    new Map([
+      ['ups-1', onBattery(NOW_US)],
+      ['ups-2', onBattery(NOW_US + 9_000_000)],
+    ]),
+  )
+  t.strictSame(
+    together.failed.map(({ id, isObserved }) => [id, isObserved]),
+    [['board', false]],
+    'the nearest they share, and not as observed',
+  )
+  t.strictSame(together.notes, [])
+  const apart = live.overlay(
+    new Map([
+      ['ups-1', onBattery(NOW_US)],
+      ['ups-2', onBattery(NOW_US + 11_000_000)],
+    ]),
+  )
+  t.strictSame(apart.failed, [])
+  t.equal(apart.notes.length, 2)
+})
+
+test('when a feed says itself that it is down, it is the cause', async (t) => {
+  const live = new LiveModel(modelOf(BOARD))
+  const { failed, notes } = live.overlay(
+    new Map([
+      ['ups-1', onBattery(NOW_US)],
+      ['mains', seen('down')],
+    ]),
+  )
+  t.strictSame(
+    failed.map(({ id, isObserved }) => [id, isObserved]),
+    [['mains', true]],
+  )
+  t.strictSame(notes, [])
+})
+
+test('a UPS on battery explains no dead phone', async (t) => {
+  const live = new LiveModel(modelOf(BOARD))
+  const observations = new Map([
+    ['ups-1', onBattery(NOW_US)],
+    ['switch-1', seen('down')],
+    ['switch-2', seen('down')],
+  ])
+  t.strictSame(live.overlay(observations).services.get('calls')?.because, [
+    ['switch-1', 'switch-2'],
+  ])
+})
+
+test('a battery that would not carry its UPS is as good as failed', async (t) => {
+  const live = new LiveModel(modelOf(BOARD))
+  const low = { ...onBattery(NOW_US), isUnprotected: true }
+  const { services } = live.overlay(
+    new Map([
+      ['ups-1', low],
+      ['ups-2', low],
+    ]),
+  )
+  t.equal(services.get('calls')?.up, false)
+})
+
+test('what is unknown puts a service at risk, and does not stop it', async (t) => {
+  const live = new LiveModel(modelOf(BOARD))
+  const { services, unknown } = live.overlay(
+    new Map([
+      ['switch-1', seen('unknown')],
+      ['switch-2', seen('unknown')],
+    ]),
+  )
+  const { up, atRisk } = services.get('calls') ?? {}
+  t.strictSame(
+    { up, atRisk, unknown },
+    { up: true, atRisk: true, unknown: ['switch-1', 'switch-2'] },
+  )
+})
+
+test('batteries, a generator and boot times say when a service falls', async (t) => {
+  const site = modelOf(
+    drawingFrom(
+      {
+        grid: ['mains'],
+        gen: ['generator'],
+        xfer: ['ats', { any: ['grid', 'gen'] }],
+        bat1: ['battery'],
+        inv: ['inverter', { any: ['xfer', 'bat1'] }],
+        byp: ['bypass', 'xfer'],
+        pdu1: ['pdu', { any: ['inv', 'byp'] }],
+        pbx: ['pbx', 'pdu1'],
+      },
+      { callControl: ['pbx'] },
+    ),
+  )
+  const from = (bat1: number) =>
+    new Map([
+      ['grid', []],
+      ['gen', [{ from: 2, to: 480 }]],
+      ['bat1', [{ from: 0, to: bat1 }]],
+    ])
+  const held = forecastFrom(site, from(15)).services.get('callControl')
+  t.strictSame(held, { up: [{ from: 0, to: 480 }], minutesLeft: 480 }, 'F3')
+  const booting = new Map(site.drawing.components)
+  const pbx = booting.get('pbx')
+  if (pbx !== undefined) booting.set('pbx', { ...pbx, bootS: 300 })
+  const gap = forecastFrom(modelOf({ ...site.drawing, components: booting }), from(1))
+  t.strictSame(
+    gap.services.get('callControl'),
+    {
+      up: [
+        { from: 0, to: 1 },
+        { from: 7, to: 480 },
+      ],
+      minutesLeft: 1,
+    },
+    'F4: one minute without power is six without calls',
+  )
+})
+
+test('minutes left come from the UPS that runs, by its own word before its design', async (t) => {
+  const drawing: Drawing = { ...BOARD, components: new Map(BOARD.components) }
+  const live = new LiveModel(modelOf(withRuntime(drawing, 'battery-2', 1200)))
+  const observations = new Map([
+    ['ups-1', { ...onBattery(NOW_US), runtimeLeftS: 660 }],
+    ['ups-2', onBattery(NOW_US)],
+  ])
+  const at = (nowUs: number) =>
+    forecast(live, observations, live.overlay(observations), nowUs).services.get('calls')
+  t.equal(at(NOW_US)?.minutesLeft, 20, 'the longer of 11 and 20 minutes')
+  t.equal(at(NOW_US + 600_000_000)?.minutesLeft, 11, 'ten minutes later the design has ten left')
+  const unknown = forecast(
+    new LiveModel(modelOf(BOARD)),
+    observations,
+    live.overlay(observations),
+    NOW_US,
+  )
+  t.strictSame(unknown.unknownRuntimes, ['battery-2'], 'nobody knows: no figure is made up')
+  t.equal(unknown.services.get('calls')?.minutesLeft, undefined)
+})
+
+test('taking something out gets GO, or the services it would stop', async (t) => {
+  const live = new LiveModel(modelOf(withRuntime(BOARD, 'battery-1', 600)))
+  const calm = new Map<string, Observation>()
+  const one = whatIf(live, calm, { fail: ['ups-1'] }, NOW_US)
+  t.equal(one.go, true)
+  t.strictSame(one.oneLeg, [{ service: 'calls', singles: ['switch-2', 'ups-2'] }])
+  t.strictSame(one.components, ['switch-1'])
+  const both = whatIf(live, calm, { fail: ['ups-1', 'ups-2'] }, NOW_US)
+  t.strictSame([both.go, both.stopped], [false, ['calls']])
+  const window = { fromUs: NOW_US, toUs: NOW_US + 1_800_000_000 }
+  const drained = withRuntime(withRuntime(BOARD, 'battery-1', 600), 'battery-2', 900)
+  const board = whatIf(new LiveModel(modelOf(drained)), calm, { fail: ['board'], window }, NOW_US)
+  t.strictSame([board.go, board.stopped], [false, []], 'it would stop before the work is done')
+  t.strictSame(board.runsOut, [{ service: 'calls', afterMin: 15 }])
+  const short = { fromUs: NOW_US, toUs: NOW_US + 600_000_000 }
+  t.equal(
+    whatIf(new LiveModel(modelOf(drained)), calm, { fail: ['board'], window: short }, NOW_US).go,
+    true,
+  )
+})
+
+test('ten thousand components that lead back to themselves are complained of, with the way round', async (t) => {
+  const { components, services, accepted } = largeDrawing(10_000)
+  const ring = new Map(components)
+  const names = Array.from({ length: 10_000 }, (_, at) => `ring-${at}`)
+  for (const [at, id] of names.entries())
+    ring.set(id, { id, kind: 'thing', needs: [names[(at + 1) % names.length] ?? ''], fails: true })
+  const { complaints = [] } = compile({ components: ring, services, accepted })
+  t.equal(complaints.length, 1)
+  t.match(complaints[0]?.message, /leads back to itself: ring-0 -> ring-1 -> .* -> ring-0$/)
+})
+
+function withRuntime(drawing: Drawing, id: string, runtimeS: number): Drawing {
+  const components = new Map(drawing.components)
+  const component = components.get(id)
+  if (component !== undefined) components.set(id, { ...component, runtimeS })
+  return { ...drawing, components }
+}
+
+function drawingFrom(
+  components: Readonly<Record<string, readonly [kind: string, ...needs: Need[]]>>,
+  services: Readonly<Record<string, readonly Need[]>>,
+): Drawing {
+  return {
+    components: new Map(
+      Object.entries(components).map(([id, [kind, ...needs]]) => [
+        id,
+        { id, kind, needs, fails: true },
+      ]),
+    ),
+    services: new Map(
+      Object.entries(services).map(([id, needs]) => [id, { id, needs, isEmergency: false }]),
+    ),
+    accepted: new Map(),
+  }
+}
+
+function seen(state: Observation['state']): Observation {
+  return { state, reason: `seen ${state}`, sinceUs: NOW_US, atUs: NOW_US }
+}
+
+function onBattery(sinceUs: number): Observation {
+  return { state: 'degraded', reason: 'on battery', sinceUs, atUs: sinceUs, inputLost: true }
+}
 
 function drawingOf({ components, services }: Pick<Case, 'components' | 'services'>): Drawing {
   return {

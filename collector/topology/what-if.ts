@@ -1,0 +1,85 @@
+import { forecast } from './forecast.ts'
+import type { LiveModel, Observations } from './live.ts'
+
+const US_PER_MIN = 60_000_000
+
+/** From when to when something is taken out, microseconds since 1970. */
+export interface Window {
+  readonly fromUs: number
+  readonly toUs: number
+}
+
+export interface Question {
+  /** Components, by id. */
+  readonly fail: readonly string[]
+  /** Without one: for good. */
+  readonly window?: Window | undefined
+}
+
+export interface WhatIf {
+  /** It may be taken out: no service stops, now or within the window. */
+  readonly go: boolean
+  /** Services that would stop at once. */
+  readonly stopped: readonly string[]
+  /** Services that would stop while it is out, as batteries run down; and after how many minutes. */
+  readonly runsOut: readonly { readonly service: string; readonly afterMin: number }[]
+  /** Services that would go on, with single points of failure that they do not have now. */
+  readonly oneLeg: readonly { readonly service: string; readonly singles: readonly string[] }[]
+  /** Services that are down anyway. */
+  readonly alreadyDown: readonly string[]
+  /** Services of which nobody knows whether they would go on: something they need is unknown. */
+  readonly atRisk: readonly string[]
+  /** Batteries that would carry the load, nobody knows for how long. */
+  readonly unknownRuntimes: readonly string[]
+  /** Components that would stop with it; not what was asked about. */
+  readonly components: readonly string[]
+}
+
+/** May it be taken out? Under what is known now; nothing is switched. */
+export function whatIf(
+  live: LiveModel,
+  observations: Observations,
+  { fail, window }: Question,
+  nowUs: number,
+): WhatIf {
+  const before = live.overlay(observations)
+  const reason = 'taken out'
+  const taken = fail.map((id) => ({ id, reason, sinceUs: nowUs }))
+  const after = live.overlay(observations, taken)
+  const lasting = forecast(live, observations, after, nowUs)
+  const outMin = window === undefined ? Infinity : (window.toUs - window.fromUs) / US_PER_MIN
+  const stopped: string[] = []
+  const alreadyDown: string[] = []
+  const atRisk: string[] = []
+  const runsOut: { service: string; afterMin: number }[] = []
+  const oneLeg: { service: string; singles: readonly string[] }[] = []
+  for (const [service, now] of after.services) {
+    const was = before.services.get(service)
+    if (was?.up === false) {
+      alreadyDown.push(service)
+      continue
+    }
+    if (!now.up) {
+      stopped.push(service)
+      continue
+    }
+    const afterMin = lasting.services.get(service)?.minutesLeft
+    if (afterMin !== undefined && afterMin < outMin) runsOut.push({ service, afterMin })
+    if (now.atRisk && was?.atRisk !== true) atRisk.push(service)
+    const singles = now.singles.filter((id) => was?.singles.includes(id) !== true)
+    if (singles.length > 0) oneLeg.push({ service, singles })
+  }
+  const downNow = new Set(live.downIn(observations))
+  return {
+    go: stopped.length === 0 && runsOut.length === 0 && atRisk.length === 0,
+    stopped,
+    runsOut: runsOut.sort((a, b) => a.afterMin - b.afterMin),
+    oneLeg,
+    alreadyDown,
+    atRisk,
+    unknownRuntimes: lasting.unknownRuntimes,
+    components: live
+      .downIn(observations, taken)
+      .filter((id) => !downNow.has(id) && !fail.includes(id)),
+  }
+}
