@@ -1,7 +1,6 @@
+import { dayNumber } from './calendar-day.ts'
+
 const US_PER_DAY = 86_400_000_000
-const DAYS_PER_ERA = 146_097
-/** From 1 March of the year 0 to 1 January 1970. */
-const DAYS_BEFORE_1970 = 719_468
 /** No UPS battery is older; earlier dates are a clock or a memory that was never set. */
 const FIRST_YEAR = 1990
 const CENTURY = 100
@@ -30,14 +29,14 @@ export function batteryAgeDays(
 function readDate(text: string, order: DateOrder): number | undefined {
   const yearFirst = /^(\d{4})([-/.]?)(\d{2})\2(\d{2})(?:[T ].*)?$/.exec(text)
   if (yearFirst !== null)
-    return dayNumber(Number(yearFirst[1]), Number(yearFirst[3]), Number(yearFirst[4]))
+    return sinceUpses(Number(yearFirst[1]), Number(yearFirst[3]), Number(yearFirst[4]))
   const yearLast = /^(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})$/.exec(text)
   if (yearLast === null) return undefined
   const [first, second] = [Number(yearLast[1]), Number(yearLast[3])]
   const year = fullYear(yearLast[4] ?? '')
   const months = 12
-  if (order === 'month-first' || second > months) return dayNumber(year, first, second)
-  if (first > months || first === second) return dayNumber(year, second, first)
+  if (order === 'month-first' || second > months) return sinceUpses(year, first, second)
+  if (first > months || first === second) return sinceUpses(year, second, first)
   return undefined
 }
 
@@ -47,17 +46,6 @@ function fullYear(digits: string): number {
   return year + (year >= FIRST_YEAR % CENTURY ? FIRST_YEAR - (FIRST_YEAR % CENTURY) : 2000)
 }
 
-/** Of the Gregorian calendar; the year is taken to begin in March, so that the leap day is its last. */
-function dayNumber(year: number, month: number, day: number): number | undefined {
-  const isLeap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
-  const lengths = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
-  const length = lengths[month - 1]
-  if (length === undefined || day < 1 || day > length || year < FIRST_YEAR) return undefined
-  const marchYear = month > 2 ? year : year - 1
-  const era = Math.floor(marchYear / 400)
-  const yearOfEra = marchYear - era * 400
-  const dayOfYear = Math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1
-  const dayOfEra =
-    yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear
-  return era * DAYS_PER_ERA + dayOfEra - DAYS_BEFORE_1970
+function sinceUpses(year: number, month: number, day: number): number | undefined {
+  return year >= FIRST_YEAR ? dayNumber(year, month, day) : undefined
 }

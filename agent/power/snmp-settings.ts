@@ -1,10 +1,9 @@
-import { isIPv6 } from 'node:net'
 import { z } from 'zod'
 import { duration, name, secret } from '../../common/settings.ts'
+import { addressSetting } from './address.ts'
 import { AUTH_PROTOCOLS, PRIV_PROTOCOLS, type SnmpAccess, type SnmpOptions } from './snmp-access.ts'
 
 const SNMP_PORT = 161
-const MAX_PORT = 65_535
 const MIN_TIMEOUT_MS = 50
 const MAX_TIMEOUT_MS = 30_000
 const MAX_RETRIES = 5
@@ -33,25 +32,10 @@ export const accessSettings = {
 }
 type AccessSettings = z.infer<z.ZodObject<typeof accessSettings>>
 
-/** Name or address, with the port where it is not 161. */
-const address = z.string('expected an address').transform((text, context) => {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^\s:[\]]+))(?::(\d{1,5}))?$/.exec(text)
-  const host = isIPv6(text) ? text : (match?.[1] ?? match?.[2])
-  const port = Number(match?.[3] ?? SNMP_PORT)
-  if (host !== undefined && port > 0 && port <= MAX_PORT) return { host, port }
-  context.issues.push({
-    code: 'custom',
-    message:
-      'expected a name or an address, such as 192.0.2.10, ups-1.example.org:1161 or [::1]:161',
-    input: text,
-  })
-  return z.NEVER
-})
-
 export const targetSettings = {
   /** What the site file and the alerts call it. */
   name,
-  address,
+  address: addressSetting(SNMP_PORT),
   ...accessSettings,
 }
 type TargetSettings = z.infer<z.ZodObject<typeof targetSettings>>

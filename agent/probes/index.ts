@@ -10,5 +10,6 @@ export const PROBES: Readonly<Record<string, () => Promise<ProbeKind>>> = {
   ping: async () => (await import('./ping.ts')).ping,
   host: async () => (await import('./host.ts')).host,
   'ups-nut': async () => (await import('./ups-nut.ts')).upsNut,
+  'ups-apcupsd': async () => (await import('./ups-apcupsd.ts')).upsApcupsd,
   'ups-snmp': async () => (await import('./ups-snmp.ts')).upsSnmp,
 }

@@ -1,6 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { say } from '../../lab/setup.js'
 
 /** What the tests need besides npm: the program looked for, and the Debian packages that have it. */
@@ -24,6 +33,12 @@ export const COMPONENTS = /** @type {const} */ ([
   ['certutil', 'libnss3-tools'],
   ['scram', 'scram'],
 ])
+
+/** Where packages are unpacked that must not be installed. */
+export const UNPACKED_FOLDER = fileURLToPath(new URL('../../.cache/debian', import.meta.url))
+
+/** The same for programs whose packages conflict with others: apcupsd with nut-client. */
+const UNPACKED = /** @type {const} */ ([['apcupsd', 'apcupsd libusb-0.1-4']])
 
 /** Debian asks this program before it starts a service that was just installed; 101 means no. */
 const SERVICE_POLICY = '/usr/sbin/policy-rc.d'
@@ -51,6 +66,33 @@ export function installComponents(components) {
   return missing.filter(([program]) => !onPath(program))
 }
 
+/**
+ * Fetches Debian packages and unpacks them into a folder of the project, with apt-get and dpkg-deb, root or not; installs nothing.
+ * @returns {(readonly [program: string, debianPackage: string])[]} those that cannot be had
+ */
+export function unpackComponents() {
+  const missing = UNPACKED.filter(([program]) => !isUnpacked(program))
+  if (missing.length === 0 || !onPath('apt-get') || !onPath('dpkg-deb')) return missing
+  const archives = join(UNPACKED_FOLDER, 'archives')
+  mkdirSync(archives, { recursive: true })
+  const packages = missing.flatMap(([, debianPackages]) => debianPackages.split(' '))
+  say(`unpacking Debian packages: ${packages.join(' ')}`)
+  // Lists of packages may be missing or old; only root may fetch them.
+  if (!download(packages, archives) && process.getuid?.() === 0) {
+    aptGet(['update', '-q'])
+    download(packages, archives)
+  }
+  for (const archive of readdirSync(archives))
+    spawnSync('dpkg-deb', ['-x', join(archives, archive), UNPACKED_FOLDER], { stdio: 'inherit' })
+  rmSync(archives, { recursive: true })
+  return missing.filter(([program]) => !isUnpacked(program))
+}
+
+/** @param {string} program */
+function isUnpacked(program) {
+  return existsSync(join(UNPACKED_FOLDER, 'sbin', program))
+}
+
 /** @param {string} program */
 function onPath(program) {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin']
@@ -64,8 +106,22 @@ function onPath(program) {
   })
 }
 
-/** @param {string[]} args */
-function aptGet(args) {
+/**
+ * Otherwise apt-get complains that its own user may not write there.
+ * @param {readonly string[]} packages
+ * @param {string} folder
+ */
+function download(packages, folder) {
+  return aptGet(['download', '-q', '-o', 'APT::Sandbox::User=root', ...packages], folder)
+}
+
+/**
+ * @param {string[]} args
+ * @param {string} [cwd]
+ */
+function aptGet(args, cwd) {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  return spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env }).status === 0
+  return (
+    spawnSync('apt-get', args, { stdio: ['ignore', 'ignore', 'inherit'], env, cwd }).status === 0
+  )
 }
