@@ -12,6 +12,7 @@ import { version } from '../common/version.ts'
 import { Collector } from './collector.ts'
 import { collectorConfig, type CollectorConfig } from './config.ts'
 import { createToken, listTokens, revokeToken, ROLES, type NewToken } from './http/tokens.ts'
+import { powerCommand, type PowerOptions } from './power-command.ts'
 import { readSite } from './site-watch.ts'
 import { allOf, checkFolder, readTls } from './start-checks.ts'
 
@@ -72,6 +73,7 @@ Examples:
   kiestoon-collector run --data ./data                       try it: http://127.0.0.1:8420
   kiestoon-collector check-config --config collector.yaml    say what is wrong in it
   kiestoon-collector run --config collector.yaml
+  kiestoon-collector power --site site.yaml                  what single failure would silence us?
   kiestoon-collector token create --config collector.yaml --agent gw-1 --site hq
 
 Exit codes: 0 done, 1 something failed, 2 wrong command line or configuration.`,
@@ -94,6 +96,29 @@ Exit codes: 0 done, 1 something failed, 2 wrong command line or configuration.`,
     .requiredOption('-c, --config <file>', 'YAML configuration')
     .action(async (options: Where) => {
       await checkConfig(options)
+    })
+  program
+    .command('power')
+    .description('what each service needs, what single failure stops it, and what may be taken out')
+    .requiredOption('-s, --site <file>', 'the site file')
+    .option('--fail <ids>', 'components to take out, separated by commas')
+    .option('--window <from/to>', 'when, such as 22:00/02:00 or 2026-12-24T10:00/2026-12-24T12:00')
+    .option('--order <n>', 'sets of up to so many failures: 1, 2 or 3', '2')
+    .option('--json', 'print all of it for a program')
+    .option('--mef <folder>', 'write the fault tree of each service there, as Open-PSA MEF')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  kiestoon-collector power --site site.yaml
+  kiestoon-collector power --site site.yaml --fail ups-1 --window 22:00/02:00    may it be taken out then?
+  kiestoon-collector power --site site.yaml --order 3 --json
+  kiestoon-collector power --site site.yaml --mef trees && scram --zbdd -l 3 trees/call-out.xml`,
+    )
+    .action(async (options: PowerOptions) => {
+      const { isTTY, columns = 100 } = process.stdout
+      const terminal = { isColoured: isTTY && process.env['NO_COLOR'] === undefined, columns }
+      console.log(await powerCommand(options, Date.now(), terminal))
     })
   const token = program.command('token').description('make, list and revoke tokens')
   where(token.command('create'))

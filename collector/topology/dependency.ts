@@ -51,6 +51,8 @@ export interface Component {
   readonly bootS?: number
   readonly capacityW?: number
   readonly watts?: number
+  /** How many alike it stands for. */
+  readonly count?: number
   /** Of a link: the two it joins. */
   readonly links?: readonly [string, string]
   readonly poe?: PowerOverEthernet

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { name } from '../../common/settings.ts'
 import { parseCidr, type Cidr } from './address.ts'
 import { BusinessHours, isTimeZone } from './business-hours.ts'
+import { drawingKeys, readDrawing } from './drawing-file.ts'
 
 const MAX_CIDRS = 1000
 const MAX_TEXT = 200
@@ -70,6 +71,8 @@ const emergency = z.strictObject({
       z.strictObject({
         /** Target of the sip-options probe that asks the trunk the call would take. */
         trunk: z.string().min(1).optional(),
+        /** The service whose chain must work; left out, the emergency service that serves the site. */
+        service: name.optional(),
         /** Account of the sip-register probe the call would be made from. */
         account: z.string().min(1).optional(),
         /** The number sent along: where somebody can be called back. */
@@ -85,17 +88,13 @@ const emergency = z.strictObject({
 
 const agent = z.strictObject({ at: name.optional(), 'runs-on': name.optional() })
 
-/** Read loosely: what a component needs and feeds is judged by the power model. */
-const component = z.looseObject({ owner: name.optional() })
-
 /** The YAML file facilities and ICT keep together. */
 export const siteFile = z
   .strictObject({
     parties: z.record(name, party).default({}),
     networks: z.record(name, network).default({}),
     agents: z.record(name, agent).default({}),
-    components: z.record(name, component).default({}),
-    services: z.record(name, z.looseObject({})).default({}),
+    ...drawingKeys,
     sites: z.record(name, site).default({}),
     emergency: emergency.prefault({}),
   })
@@ -108,6 +107,8 @@ export const siteFile = z
     const owned = [
       ...Object.entries(file.networks).map(([id, it]) => ['networks', id, it.owner] as const),
       ...Object.entries(file.components).map(([id, it]) => ['components', id, it.owner] as const),
+      ...Object.entries(file.groups).map(([id, it]) => ['groups', id, it.owner] as const),
+      ...Object.entries(file.services).map(([id, it]) => ['services', id, it.owner] as const),
     ]
     for (const [kind, id, owner] of owned) {
       if (owner !== undefined && !declared('parties', owner))
@@ -118,6 +119,14 @@ export const siteFile = z
         complain(['agents', id, 'at'], `"${at}" is not declared under networks`)
     }
     for (const { path, message } of equalBlocks(file.networks)) complain(path, message)
+    for (const { path, message } of readDrawing(file).complaints) complain([...path], message)
+    for (const [id, { service }] of Object.entries(file.emergency.sites)) {
+      if (service !== undefined && !Object.hasOwn(file.services, service))
+        complain(
+          ['emergency', 'sites', id, 'service'],
+          `"${service}" is not declared under services`,
+        )
+    }
   })
 
 export type SiteFile = z.output<typeof siteFile>

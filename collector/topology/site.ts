@@ -1,5 +1,7 @@
 import { contains, parseAddress, parseCidr, subnetOf, type Address, type Cidr } from './address.ts'
 import type { BusinessHours } from './business-hours.ts'
+import { readDrawing } from './drawing-file.ts'
+import type { Model } from './model.ts'
 import type { SiteFile } from './site-file.ts'
 
 /** Said where nobody declared it: better than a guess. */
@@ -58,6 +60,9 @@ export type Topology = Pick<
   | 'businessHours'
   | 'emergencySites'
   | 'isEmergencyNumber'
+  | 'model'
+  | 'emergencyService'
+  | 'machineOf'
 >
 
 export type EmergencyCall = SiteFile['emergency']['sites'][string]
@@ -83,6 +88,9 @@ export class Site {
   readonly #parties: SiteFile['parties']
   readonly #sites: SiteFile['sites']
   readonly #emergency: SiteFile['emergency'] | undefined
+  readonly #emergencyServices: ReadonlyMap<string, string>
+  /** What calling depends on, ready for counting; undefined where nothing is drawn. */
+  readonly model: Model | undefined
   /** Longest prefix first. */
   readonly #blocks: readonly Block[]
 
@@ -101,6 +109,8 @@ export class Site {
     this.#parties = file?.parties ?? {}
     this.#sites = file?.sites ?? {}
     this.#emergency = file?.emergency
+    this.model = file === undefined ? undefined : modelOf(file)
+    this.#emergencyServices = emergencyServices(file, this.model)
     this.#blocks = blocks.sort((a, b) => b.length - a.length)
   }
 
@@ -181,6 +191,16 @@ export class Site {
     return Object.entries(this.#emergency?.sites ?? {})
   }
 
+  /** The service whose chain an emergency call from the site needs, by its id. */
+  emergencyService(site: string): string | undefined {
+    return this.#emergencyServices.get(site)
+  }
+
+  /** The component an agent runs on, by its id. */
+  machineOf(agent: string): string | undefined {
+    return entryOf(this.#agents, agent)?.['runs-on']
+  }
+
   /** Undefined where the site file does not say which are. */
   isEmergencyNumber(number: string): boolean | undefined {
     return this.#emergency?.numbers?.includes(number)
@@ -236,6 +256,25 @@ export function ownSubnets(text: string): readonly Cidr[] {
     .split(' ', MAX_OWN_SUBNETS)
     .flatMap((part) => subnetOf(part) ?? [])
     .filter(({ base, length }) => length >= (isV4(base) ? WIDEST_OWN.v4 : WIDEST_OWN.v6))
+}
+
+/** Nothing drawn is no drawing. */
+function modelOf(file: SiteFile): Model | undefined {
+  const isDrawn = Object.keys(file.services).length + Object.keys(file.components).length > 0
+  return isDrawn ? readDrawing(file).model : undefined
+}
+
+/** By site: what the file names, else the first emergency service that serves it. */
+function emergencyServices(
+  file: SiteFile | undefined,
+  model: Model | undefined,
+): ReadonlyMap<string, string> {
+  const services = new Map<string, string>()
+  for (const { id, isEmergency, serves } of model?.drawing.services.values() ?? [])
+    if (isEmergency && serves !== undefined && !services.has(serves)) services.set(serves, id)
+  for (const [site, { service }] of Object.entries(file?.emergency.sites ?? {}))
+    if (service !== undefined) services.set(site, service)
+  return services
 }
 
 /** What somebody declared under this name: `constructor` is no agent. */
