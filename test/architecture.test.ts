@@ -45,6 +45,15 @@ const TABLE: readonly { files: RegExp; ours: readonly RegExp[]; packages: readon
     packages: ['node:'],
   },
   {
+    files: /^agent\/test-call\//,
+    ours: [
+      /^agent\/(test-call|sip-client|sip|rtp)\//,
+      /^agent\/capture\/sibling-module\.ts$/,
+      /^common\//,
+    ],
+    packages: ['node:'],
+  },
+  {
     files: /^agent\/power\//,
     ours: [/^agent\/power\//, /^common\//],
     packages: ['node:', 'zod', 'net-snmp'],
@@ -58,7 +67,7 @@ const TABLE: readonly { files: RegExp; ours: readonly RegExp[]; packages: readon
     files: /^agent\/probes\//,
     ours: [
       /^agent\/probe\.ts$/,
-      /^agent\/(media|signalling|capture|rtp|rtp-test|sip|sip-client|power)\//,
+      /^agent\/(media|signalling|capture|rtp|rtp-test|test-call|sip|sip-client|power)\//,
       /^common\//,
     ],
     packages: ['node:', 'zod', 'ping', 'systeminformation'],

@@ -7,6 +7,7 @@ export const PROBES: Readonly<Record<string, () => Promise<ProbeKind>>> = {
   'rtp-reflect': async () => (await import('./rtp-reflect.ts')).rtpReflect,
   'sip-register': async () => (await import('./sip-register.ts')).sipRegister,
   'sip-options': async () => (await import('./sip-options.ts')).sipOptions,
+  'sip-call': async () => (await import('./sip-call.ts')).sipCall,
   ping: async () => (await import('./ping.ts')).ping,
   host: async () => (await import('./host.ts')).host,
   'ups-nut': async () => (await import('./ups-nut.ts')).upsNut,

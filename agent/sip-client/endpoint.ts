@@ -1,4 +1,5 @@
 import { hostPortText } from '../sip/sip-uri.ts'
+import { emergencyNumberIn } from '../sip/emergency-numbers.ts'
 import { SipMessage } from '../sip/message.ts'
 import {
   ClientTransaction,
@@ -30,6 +31,8 @@ export interface EndpointOptions {
   readonly userAgent: string
   /** A text nobody can guess, for branches. */
   readonly newToken: () => string
+  /** Numbers no INVITE may lead to, beside those built in. */
+  readonly emergencyNumbers?: readonly string[]
   /** Takes requests that others send to us; the message is good during the call only. Without it they are counted, and that is all. */
   readonly onRequest?: (request: SipMessage, reply: (bytes: Uint8Array) => void) => void
 }
@@ -40,6 +43,8 @@ export type Outcome =
   /** Timer B or F; `reason` says what came instead, if anything. */
   | { readonly kind: 'timed-out'; readonly reason: string; readonly waitedMs: number }
   | { readonly kind: 'lost'; readonly reason: string }
+  /** Not sent: it would have called for help. */
+  | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'cut-off'; readonly reason: string; readonly waitedMs: number }
 
 /** A request sent, and what comes of it. */
@@ -135,6 +140,8 @@ export class SipEndpoint {
   send(flow: Flow, draft: RequestDraft, options: SendOptions): Exchange {
     const { signal, onResponse } = options
     const { clock, timers } = this.#options
+    const refusal = this.#refusalOf(draft)
+    if (refusal !== undefined) return notSent(clock.monotonicMs(), refusal)
     const via = options.via ?? this.#newVia(flow)
     const key = transactionKey(parameterOf(via, 'branch') ?? '', draft.method)
     const bytes = this.#write(draft, via)
@@ -200,9 +207,16 @@ export class SipEndpoint {
     }
   }
 
-  /** Sends a request to which no answer is awaited: the ACK to a 2xx (RFC 3261 section 13.2.2.4). */
-  sendAlone(flow: Flow, draft: RequestDraft): void {
-    flow.write(this.#write(draft, this.#newVia(flow)))
+  /**
+   * Sends a request to which no answer is awaited: the ACK to a 2xx (RFC 3261 section 13.2.2.4). The function returned sends the same
+   * again.
+   */
+  sendAlone(flow: Flow, draft: RequestDraft): () => void {
+    const bytes = this.#write(draft, this.#newVia(flow))
+    flow.write(bytes)
+    return () => {
+      flow.write(bytes)
+    }
   }
 
   /** Ends all that is going on. */
@@ -213,6 +227,19 @@ export class SipEndpoint {
     }
     this.#udp.close()
     this.#streams.close()
+  }
+
+  /** The last look before a call goes out: whoever made the request, no test rings for help. */
+  #refusalOf({ method, uri, headers }: RequestDraft): string | undefined {
+    if (method !== 'INVITE') return undefined
+    const { emergencyNumbers } = this.#options
+    const routes = headers.filter(([name]) => name.toLowerCase() === 'route')
+    const targets = [uri, ...routes.flatMap(([, value]) => splitValues(value))]
+    for (const target of targets) {
+      const number = emergencyNumberIn(target.replace(/[<>]/g, ' ').trim(), emergencyNumbers)
+      if (number !== undefined) return `not called: it may reach the emergency number ${number}`
+    }
+    return undefined
   }
 
   #newVia({ target, local }: Flow): string {
@@ -293,6 +320,11 @@ export class SipEndpoint {
           : ''
     return `${targetText(flow.target)}: no answer in ${timers.timeoutMs} ms${instead}`
   }
+}
+
+function notSent(sentMs: number, reason: string): Exchange {
+  const outcome = Promise.resolve<Outcome>({ kind: 'refused', reason })
+  return { sentMs, retransmissions: 0, via: '', outcome }
 }
 
 function transactionKey(branch: string, method: string): string {

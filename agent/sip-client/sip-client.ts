@@ -23,6 +23,7 @@ export function openSipClient(
   options: ClientOptions,
   nowUs: () => number,
   onRequest?: EndpointOptions['onRequest'],
+  emergencyNumbers: readonly string[] = [],
 ): SipClient {
   const clock = sipClock
   const dns = new Dns({ servers: options['dns-servers'], limitMs: DNS_LIMIT_MS, clock })
@@ -40,6 +41,7 @@ export function openSipClient(
     },
     userAgent: `Kiestoon/${version}`,
     newToken,
+    emergencyNumbers,
     ...(onRequest === undefined ? {} : { onRequest }),
   })
   return {

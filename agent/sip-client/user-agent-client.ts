@@ -2,7 +2,7 @@ import type { Authenticator } from '../sip/authenticator.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { NO_BODY, type HeaderRow, type RequestDraft } from '../sip/write-message.ts'
 import type { Certificate } from './certificate.ts'
-import type { Outcome, SipEndpoint } from './endpoint.ts'
+import type { Exchange, Outcome, SendOptions, SipEndpoint } from './endpoint.ts'
 import { isFlow, targetText, type Flow, type NoFlow, type Target } from './flow.ts'
 import type { Locator } from './locator.ts'
 import { isRedirect, redirectOf } from './redirect.ts'
@@ -33,7 +33,25 @@ export interface Question {
   readonly authenticator: Authenticator | undefined
   /** All other rows, made anew for every time it is sent. */
   readonly headers: (flow: Flow) => readonly HeaderRow[]
-  readonly body?: Uint8Array
+  readonly body?: (flow: Flow) => Uint8Array
+  readonly watcher?: Watcher
+}
+
+/** Who follows a question while it is asked, as a caller must. */
+export interface Watcher {
+  /** Why nothing more is to be asked, of this URI or at all. */
+  readonly whyNot: (uri: string) => string | undefined
+  /** A request has left. `isElsewhere`: another server has failed before. */
+  readonly sent: (request: SentRequest) => void
+  /** Everything that comes in answer, as it comes: provisional, final, and each further 2xx. */
+  readonly response: (response: SipMessage, atMs: number) => void
+}
+
+export interface SentRequest {
+  readonly flow: Flow
+  readonly draft: RequestDraft
+  readonly exchange: Exchange
+  readonly isElsewhere: boolean
 }
 
 /** What came of it, and what it took. */
@@ -100,6 +118,11 @@ export class UserAgentClient {
     const visited = new Set([question.uri])
     let { uri } = question
     for (;;) {
+      const whyNot = question.watcher?.whyNot(uri)
+      if (whyNot !== undefined) {
+        draft.faults.unshift(whyNot)
+        return finished(draft)
+      }
       const located = await orAborted(this.#locator.locate(question.proxy ?? uri), signal)
       const targets = located?.servers.flatMap((server) => server.targets) ?? []
       if (targets.length === 0) {
@@ -141,7 +164,7 @@ export class UserAgentClient {
       Object.assign(draft, NOTHING_YET, { target })
       // Nonces are good at the server that gave them.
       if (index > 0) question.authenticator?.forget()
-      const isLocalFault = await this.#askOne(question, target, draft, signal)
+      const isLocalFault = await this.#askOne(question, target, index > 0, draft, signal)
       const isUnavailable = draft.response?.statusCode === SERVICE_UNAVAILABLE
       const isAnswered = draft.response !== undefined && !isUnavailable
       if (isAnswered || index === tried.length - 1 || signal.aborted) return
@@ -154,9 +177,11 @@ export class UserAgentClient {
   async #askOne(
     question: Question,
     target: Target,
+    isElsewhere: boolean,
     draft: Draft,
     signal: AbortSignal,
   ): Promise<boolean> {
+    const { watcher } = question
     let firstSentMs: number | undefined
     let isRetried = false
     for (let round = 0; round < MAX_ROUNDS; round++) {
@@ -170,11 +195,19 @@ export class UserAgentClient {
         draft.faults.unshift(`${targetText(target)}: ${reason}`)
         return isLocal
       }
+      const whyNot = watcher?.whyNot(question.uri)
+      if (whyNot !== undefined) {
+        draft.faults.unshift(whyNot)
+        return true
+      }
       const { flow, request } = opened
       draft.flow = flow
       draft.certificate = flow.certificate
       draft.connectMs ??= flow.connectMs
-      const exchange = this.#endpoint.send(flow, request, { signal })
+      const following: Pick<SendOptions, 'onResponse'> =
+        watcher === undefined ? {} : { onResponse: watcher.response }
+      const exchange = this.#endpoint.send(flow, request, { signal, ...following })
+      watcher?.sent({ flow, draft: request, exchange, isElsewhere })
       firstSentMs ??= exchange.sentMs
       const outcome = await exchange.outcome
       draft.retransmissions += exchange.retransmissions
@@ -200,8 +233,9 @@ export class UserAgentClient {
     const endpoint = this.#endpoint
     const found = await endpoint.open(target)
     if (!isFlow(found)) return { noFlow: found }
-    const { method, authenticator, headers, body = NO_BODY } = question
+    const { method, authenticator, headers } = question
     const uri = question.requestUri(question.uri)
+    const body = question.body?.(found) ?? NO_BODY
     const authorizations = authenticator?.authorizations(method, uri, body) ?? []
     const requestOver = (flow: Flow): RequestDraft => {
       return { method, uri, headers: [...headers(flow), ...authorizations], body }
@@ -245,7 +279,7 @@ function answersChallenge(
 function noteSilence(draft: Draft, outcome: Exclude<Outcome, { kind: 'answered' }>): void {
   draft.response = draft.delayMs = undefined
   draft.faults.unshift(outcome.reason)
-  if (outcome.kind === 'lost') return
+  if (outcome.kind === 'lost' || outcome.kind === 'refused') return
   draft.waitedMs = outcome.waitedMs
   draft.isTimeout = outcome.kind === 'timed-out' || outcome.waitedMs >= MIN_WAIT_MS
   draft.isCutOff = !draft.isTimeout

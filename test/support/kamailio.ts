@@ -43,6 +43,8 @@ export interface KamailioOptions {
   /** Seconds for which a nonce is good. */
   readonly nonceExpireS?: number
   readonly children?: number
+  /** Calls are challenged too (407). */
+  readonly authenticatesCalls?: boolean
 }
 
 /** Debian's kamailio as registrar and proxy on loopback, with digest authentication and no database; undefined where it is missing. */
@@ -111,7 +113,14 @@ function configuration(
   moduleFolder: string,
   port: number,
   tlsPort: number,
-  { accounts, tls, algorithm = 'MD5', nonceExpireS = 300, children = 1 }: KamailioOptions,
+  {
+    accounts,
+    tls,
+    algorithm = 'MD5',
+    nonceExpireS = 300,
+    children = 1,
+    authenticatesCalls = false,
+  }: KamailioOptions,
 ): string {
   const modules = ['ctl', 'sl', 'tm', 'rr', 'pv', 'textops', 'siputils', 'maxfwd', 'htable']
   const loaded = [...modules, 'usrloc', 'registrar', 'auth', 'kex']
@@ -160,6 +169,12 @@ request_route {
   }
   if (is_method("CANCEL")) { if (t_check_trans()) t_relay(); exit; }
   if (has_totag()) { if (loose_route()) t_relay(); exit; }
+  ${
+    authenticatesCalls
+      ? `if (!pv_proxy_authenticate("${REALM}", "$sht(users=>$au)", "0")) { proxy_challenge("${REALM}", "1"); exit; }
+  consume_credentials();`
+      : ''
+  }
   if (is_method("INVITE")) record_route();
   if (!lookup("location")) { sl_send_reply("404", "Not Found"); exit; }
   t_relay();
