@@ -23,6 +23,7 @@ import { sipFlood } from './sip/sip-flood.ts'
 import { sipScan } from './sip/sip-scan.ts'
 import { FRAUD } from './sip/source.ts'
 import { spoofedIdentity } from './sip/spoofed-identity.ts'
+import { testCall } from './sip/test-call.ts'
 import { tollFraud } from './sip/toll-fraud.ts'
 import { trunkDown } from './sip/trunk-down.ts'
 import { siteCutOff } from './site-cut-off.ts'
@@ -40,6 +41,7 @@ export const RULES: readonly RuleKind[] = [
   emergencyCall,
   emergencyReadiness,
   trunkDown,
+  testCall,
   registrationLost,
   registrationLapsing,
   registrationsBelowExpected,

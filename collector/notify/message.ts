@@ -36,6 +36,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   'emergency-readiness':
     'until it is ready again, tell people there to use a mobile phone for emergencies',
   'trunk-down': 'call the owner of the trunk; see whether calls go over another one meanwhile',
+  'test-call':
+    'call the number yourself; no call: trunk, route, account; silence: NAT, firewall, media addresses; loss: the direction named',
   'registration-lost':
     'see whether the registrar knows the account and its password is right; do not try in a hurry: retries lock it out',
   'registration-lapsing': 'see whether the phone has power and network: it does not refresh',

@@ -320,6 +320,89 @@ test('many phones that do not refresh are told of before they lapse; one is not'
   t.strictSame(site.firing(), [])
 })
 
+// ---- test calls
+
+test('a number that is not answered twice in a row is an alert, until two calls are well again', (t) => {
+  const site = new SipSite({}, SITE)
+  site.agents = ['gw-1', 'gw-2']
+  const call = (fields: Fields): string => {
+    const told = site.wait(60)
+    const more = site.tell(
+      site.point('sip_call', { target: 'echo' }, { interval_ms: 60_000, ...fields }),
+    )
+    return [told, more].filter((words) => words !== '').join()
+  }
+  const well = { answered: true, outcome: 'answered', no_audio: false, heard: true }
+  const busy = { answered: false, outcome: 'busy', status_code: 486, reason: '486 Busy Here' }
+  t.equal(call(well), '')
+  t.equal(call(busy), '', 'once may be chance')
+  t.equal(call({ outcome: 'interrupted' }), '', 'nobody knows')
+  t.equal(call({ paused: true }), '')
+  t.equal(call(busy), 'firing test-call test call echo')
+  t.match(site.breach('test-call'), {
+    severity: 'critical',
+    summary: /^no call comes up: busy \(486\); 2 calls in a row since /,
+    labels: { target: 'echo', site: 'hq', agent: 'gw-1' },
+    evidence: { fault: 'set-up', outcome: 'busy', reason: '486 Busy Here' },
+  })
+  site.restart()
+  t.equal(call(well), '')
+  t.equal(call(busy), '', 'and again')
+  t.equal(call(well), '')
+  t.equal(call(well), 'resolved test-call test call echo')
+  t.end()
+})
+
+test('a silent call and a lossy one are told apart, and each direction has its name', (t) => {
+  const told = (fields: Fields, options: object = {}): string => {
+    const site = new SipSite({ 'test-call': { checks: 1, ...options } }, SITE)
+    site.tell(site.point('sip_call', { target: 'echo' }, { answered: true, ...fields }))
+    const { summary = '', severity = '' } = site.breach('test-call') ?? {}
+    return `${severity} ${summary.split(';', 1)[0] ?? ''}`
+  }
+  t.equal(told({ no_audio: true, heard: false }), 'critical answered, and nothing is heard')
+  t.equal(told({ no_audio: true, heard: false }, { sound: false }), ' ')
+  t.equal(
+    told({ no_audio: false, one_way_audio: true, heard: true, heard_by_peer: false }),
+    'critical audio one way only: the far end does not hear us',
+  )
+  t.equal(
+    told({ no_audio: false, one_way_audio: true, heard: false, heard_by_peer: true }),
+    'critical audio one way only: we do not hear it',
+  )
+  t.equal(
+    told({ received_expected: 400, received_lost: 40 }),
+    'warning 10 % of 400 packets lost from the far end to here, limit 3 %',
+  )
+  t.equal(
+    told({ received_expected: 400, received_lost: 0, reported_expected: 250, reported_lost: 25 }),
+    'warning 10 % of 250 packets lost from here to the far end, as it reports, limit 3 %',
+  )
+  t.equal(
+    told({ round_trip_expected: 400, round_trip_lost: 40 }),
+    'warning 10 % of 400 packets lost there and back, limit 3 %',
+  )
+  t.equal(
+    told({ received_expected: 400, received_lost: 14 }),
+    ' ',
+    '3.5 % of so few proves nothing',
+  )
+  t.equal(told({ received_expected: 40_000, received_lost: 1400 }).slice(0, 13), 'warning 3.5 %')
+  t.end()
+})
+
+test('a number nobody calls any more is not said to be well', (t) => {
+  const site = new SipSite({ 'test-call': { checks: 1 } }, SITE)
+  const failed = { answered: false, outcome: 'timeout', interval_ms: 60_000 }
+  t.equal(
+    site.tell(site.point('sip_call', { target: 'echo' }, failed)),
+    'firing test-call test call echo',
+  )
+  t.equal(site.wait(299), '')
+  t.equal(site.wait(2), 'ended test-call test call echo')
+  t.end()
+})
+
 // ---- trunks
 
 test('a trunk is down when three checks in a row failed, on all its servers', async (t) => {

@@ -742,6 +742,7 @@ test('the options complain where they stand', async (t) => {
       'emergency-call',
       'emergency-readiness',
       'trunk-down',
+      'test-call',
       'registration-lost',
       'registration-lapsing',
       'registrations-below-expected',
