@@ -116,7 +116,8 @@ Examples:
   kiestoon-collector power --site site.yaml --mef trees && scram --zbdd -l 3 trees/call-out.xml`,
     )
     .action(async (options: PowerOptions) => {
-      const { isTTY, columns = 100 } = process.stdout
+      const { isTTY } = process.stdout
+      const columns = isTTY ? process.stdout.columns : 100
       const terminal = { isColoured: isTTY && process.env['NO_COLOR'] === undefined, columns }
       console.log(await powerCommand(options, Date.now(), terminal))
     })
