@@ -45,7 +45,9 @@ const TRANSFERS = [
 
 /** MGE, and Eaton cards that descend from it: every state is a yes or no of its own. */
 export const mge: UpsMib = {
+  name: 'mge',
   source: 'snmp-mge',
+  enterprise: '1.3.6.1.4.1.705',
   sign: OID.onBattery,
   scalars: Object.values(OID),
   columns: Object.values(COLUMN),

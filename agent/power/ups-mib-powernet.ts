@@ -115,7 +115,9 @@ const TOO_HOT = [26, 27, 28]
 
 /** APC (Schneider) PowerNet. */
 export const powernet: UpsMib = {
+  name: 'powernet',
   source: 'snmp-powernet',
+  enterprise: '1.3.6.1.4.1.318',
   sign: OID.outputStatus,
   scalars: Object.values(OID),
   columns: [],

@@ -99,6 +99,7 @@ interface State {
 
 /** UPS-MIB, RFC 1628: the one MIB that most network cards have, whoever made them. */
 export const rfc1628: UpsMib = {
+  name: 'rfc1628',
   source: 'snmp-rfc1628',
   sign: OID.outputSource,
   scalars: Object.values(OID),

@@ -78,7 +78,9 @@ const ALARM_PREFIX = `${UPS}.7.`
 
 /** Eaton and Powerware XUPS. */
 export const xups: UpsMib = {
+  name: 'xups',
   source: 'snmp-xups',
+  enterprise: '1.3.6.1.4.1.534',
   sign: OID.outputSource,
   scalars: Object.values(OID),
   columns: Object.values(COLUMN),

@@ -1,3 +1,4 @@
+import type { SnmpMib } from './mib-reader.ts'
 import type { SnmpValues } from './snmp-values.ts'
 import type { UpsReading, UpsSource } from './ups-reading.ts'
 
@@ -12,11 +13,7 @@ export interface UpsMibContext {
 }
 
 /** One way a UPS is described over SNMP: what to ask, and how to read it. Reading is pure and never throws. */
-export interface UpsMib {
+export interface UpsMib extends SnmpMib {
   readonly source: Extract<UpsSource, `snmp-${string}`>
-  /** An object every device with this tree has. */
-  readonly sign: string
-  readonly scalars: readonly string[]
-  readonly columns: readonly string[]
   readonly read: (values: SnmpValues, context: UpsMibContext) => UpsReading
 }

@@ -301,7 +301,7 @@ test('half of the objects missing leaves the other half; numbers not supported a
   t.match(await fieldsOf(probeOf({ community: 'public' }, snmpd.port)), {
     line: 'unknown',
     comms_lost: true,
-    reason: 'it answers, but none of the UPS MIBs we know',
+    reason: 'it answers, but has none of rfc1628, powernet, xups, mge',
   })
 })
 
