@@ -6,14 +6,14 @@ const PORT = `${POE}.1.1`
 const MAIN = `${POE}.3.1.1`
 /** POWER-ETHERNET-MIB, RFC 3621. Rows of ports are group.port, those of supplies are group. */
 const COLUMN = {
-  detectionStatus: `${PORT}.1.6`,
-  priority: `${PORT}.1.7`,
-  absences: `${PORT}.1.8`,
-  type: `${PORT}.1.9`,
-  powerClass: `${PORT}.1.10`,
-  denied: `${PORT}.1.12`,
-  overloads: `${PORT}.1.13`,
-  shorts: `${PORT}.1.14`,
+  detectionStatus: `${PORT}.6`,
+  priority: `${PORT}.7`,
+  absences: `${PORT}.8`,
+  type: `${PORT}.9`,
+  powerClass: `${PORT}.10`,
+  denied: `${PORT}.12`,
+  overloads: `${PORT}.13`,
+  shorts: `${PORT}.14`,
   nominalW: `${MAIN}.2`,
   operStatus: `${MAIN}.3`,
   consumptionW: `${MAIN}.4`,

@@ -1,7 +1,8 @@
 import { z } from 'zod'
-import { duration, name, secret } from '../../common/settings.ts'
+import { duration, hostPort, name, secret, type Secret } from '../../common/settings.ts'
 import { addressSetting } from './address.ts'
 import { AUTH_PROTOCOLS, PRIV_PROTOCOLS, type SnmpAccess, type SnmpOptions } from './snmp-access.ts'
+import type { TrapSettings } from './snmp-traps.ts'
 
 const SNMP_PORT = 161
 const MIN_TIMEOUT_MS = 50
@@ -40,6 +41,48 @@ export const targetSettings = {
 }
 type TargetSettings = z.infer<z.ZodObject<typeof targetSettings>>
 
+/** Traps and informs of the targets: each makes that target be polled at once. */
+export const trapSettings = {
+  traps: z
+    .strictObject({
+      /** Port 162 needs rights; any other does not. */
+      listen: hostPort,
+      /** Where devices sign traps with another community than they are read with. */
+      community: secret.optional(),
+    })
+    .optional(),
+}
+
+interface Settings extends AccessSettings {
+  readonly targets: readonly TargetSettings[]
+  readonly traps?:
+    | {
+        readonly listen: { readonly host: string; readonly port: number }
+        readonly community?: Secret | undefined
+      }
+    | undefined
+}
+
+/** Where to take traps, and with what they may be signed: the doors of the targets, and a community of their own. */
+export function trapSettingsOf(read: Settings): TrapSettings | undefined {
+  const { traps } = read
+  if (traps === undefined) return undefined
+  const { community } = traps
+  const doors = read.targets.flatMap((target) => {
+    const options = snmpOptionsOf(read, target)
+    return 'complaint' in options ? [] : [options.access]
+  })
+  return {
+    ...traps.listen,
+    access: [
+      ...doors,
+      ...(community === undefined
+        ? []
+        : [{ version: 'v2c' as const, revealCommunity: () => community.reveal() }]),
+    ],
+  }
+}
+
 /** What SNMP needs to reach a target: its own settings, else those beside `targets`. */
 export function snmpOptionsOf(
   defaults: AccessSettings,
@@ -56,10 +99,7 @@ export function snmpOptionsOf(
 }
 
 /** Complains of targets that share a name, and of those nobody can get in to. */
-export function checkTargets(
-  read: AccessSettings & { readonly targets: readonly TargetSettings[] },
-  context: z.core.$RefinementCtx,
-): void {
+export function checkTargets(read: Omit<Settings, 'traps'>, context: z.core.$RefinementCtx): void {
   const names = new Set<string>()
   for (const [index, target] of read.targets.entries()) {
     const options = snmpOptionsOf(read, target)

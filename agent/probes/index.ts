@@ -13,4 +13,7 @@ export const PROBES: Readonly<Record<string, () => Promise<ProbeKind>>> = {
   'ups-nut': async () => (await import('./ups-nut.ts')).upsNut,
   'ups-apcupsd': async () => (await import('./ups-apcupsd.ts')).upsApcupsd,
   'ups-snmp': async () => (await import('./ups-snmp.ts')).upsSnmp,
+  'ats-snmp': async () => (await import('./ats-snmp.ts')).atsSnmp,
+  'pdu-snmp': async () => (await import('./pdu-snmp.ts')).pduSnmp,
+  'poe-snmp': async () => (await import('./poe-snmp.ts')).poeSnmp,
 }

@@ -1,22 +1,17 @@
 import { z } from 'zod'
-import type { Measurement } from '../../common/measurement.ts'
-import { SnmpFleet } from '../power/snmp-fleet.ts'
+import { SnmpProbe } from '../power/snmp-probe.ts'
 import {
   accessSettings,
   checkTargets,
   MAX_TARGETS,
   snmpOptionsOf,
   targetSettings,
+  trapSettings,
+  trapSettingsOf,
 } from '../power/snmp-settings.ts'
 import { OUTPUT_SOURCE_STYLES } from '../power/ups-mib.ts'
 import { UPS_MIB_NAMES, UpsSnmpDevice } from '../power/ups-snmp-device.ts'
-import {
-  defineProbe,
-  POWER_INTERVAL_MS,
-  type Interval,
-  type Probe,
-  type ProbeContext,
-} from '../probe.ts'
+import { defineProbe, POWER_INTERVAL_MS } from '../probe.ts'
 
 const unitSettings = {
   /** Without one: what the device itself has, its maker's before the common one. */
@@ -29,13 +24,13 @@ const options = z
   .strictObject({
     ...accessSettings,
     ...unitSettings,
+    ...trapSettings,
     targets: z
       .array(z.strictObject({ ...targetSettings, ...unitSettings }))
       .min(1)
       .max(MAX_TARGETS),
   })
   .superRefine(checkTargets)
-type Options = z.infer<typeof options>
 
 /** UPSes read by SNMP; only ever reads. */
 export const upsSnmp = defineProbe({
@@ -44,13 +39,7 @@ export const upsSnmp = defineProbe({
   isPower: true,
   intervalMs: POWER_INTERVAL_MS,
   options,
-  create: (read, context) => new UpsSnmpProbe(read, context),
-})
-
-class UpsSnmpProbe implements Probe {
-  readonly #fleet: SnmpFleet
-
-  constructor(read: Options, context: ProbeContext) {
+  create: (read, context) => {
     const devices = read.targets.flatMap((target) => {
       const snmp = snmpOptionsOf(read, target)
       if ('complaint' in snmp) return []
@@ -61,14 +50,6 @@ class UpsSnmpProbe implements Probe {
         outputSourceStyle: target['output-source-style'] ?? read['output-source-style'] ?? 'auto',
       })
     })
-    this.#fleet = new SnmpFleet(devices, context)
-  }
-
-  async measure(interval: Interval, signal: AbortSignal): Promise<readonly Measurement[]> {
-    return await this.#fleet.measure(interval, signal)
-  }
-
-  async close(): Promise<void> {
-    await this.#fleet.close()
-  }
-}
+    return new SnmpProbe(devices, context, trapSettingsOf(read))
+  },
+})

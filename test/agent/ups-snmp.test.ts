@@ -22,6 +22,7 @@ import type { Probe } from '../../agent/probe.ts'
 import { createLogger } from '../../common/log.ts'
 import type { FieldValue, Measurement } from '../../common/measurement.ts'
 import { startNut } from '../support/nut.ts'
+import { damaged, randomBytes, randomOf } from '../support/random.ts'
 import { startSnmpd, type MibValues, type Snmpd, type SnmpdOptions } from '../support/snmpd.ts'
 import { upsMib, type UPS_SCENES } from '../support/ups-mib.ts'
 
@@ -709,21 +710,6 @@ async function snmpget(port: number, oids: readonly string[]): Promise<readonly 
   return stdout.trim().split('\n')
 }
 
-/** Numbers 0..1, the same in every run (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
-function randomBytes(length: number, random: () => number): Buffer {
-  return Buffer.from(Array.from({ length }, () => Math.floor(random() * 256)))
-}
-
 /** The request sent back as a GetResponse: the right number, and no values. */
 function asResponse(request: Buffer): Buffer {
   return withPduType(request, 0xa2)
@@ -738,12 +724,4 @@ function withPduType(request: Buffer, type: number): Buffer {
   const at = answer.findIndex((octet) => octet >= 0xa0 && octet <= 0xa5)
   if (at >= 0) answer[at] = type
   return answer
-}
-
-function damaged(datagram: Buffer, random: () => number): Buffer {
-  const copy = Buffer.from(datagram)
-  for (let changes = 1 + Math.floor(random() * 4); changes > 0 && copy.length > 0; changes--) {
-    copy[Math.floor(random() * copy.length)] = Math.floor(random() * 256)
-  }
-  return copy
 }

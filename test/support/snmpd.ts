@@ -106,16 +106,20 @@ export async function startSnmpd(
     ].join('\n'),
     { mode: 0o600 },
   )
-  const server = spawn(PROGRAM, ['-f', '-Lo', '-C', '-c', join(folder, 'snmpd.conf')], {
-    env: {
-      PATH: process.env['PATH'],
-      MIBS: '',
-      SNMPCONFPATH: join(folder, 'none'),
-      SNMP_PERSISTENT_DIR: folder,
-      SNMP_PERSISTENT_FILE: join(folder, 'persistent.conf'),
+  const server = spawn(
+    PROGRAM,
+    ['-f', '-Lo', '-I', '-ifTable,ifXTable', '-C', '-c', join(folder, 'snmpd.conf')],
+    {
+      env: {
+        PATH: process.env['PATH'],
+        MIBS: '',
+        SNMPCONFPATH: join(folder, 'none'),
+        SNMP_PERSISTENT_DIR: folder,
+        SNMP_PERSISTENT_FILE: join(folder, 'persistent.conf'),
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  )
   const exited = once(server, 'exit')
   const close = async (): Promise<void> => {
     if (!existsSync(folder)) return
