@@ -1,32 +1,37 @@
-import { strictNumber } from './strict-number.ts'
+import { batteryAgeDays } from './battery-date.ts'
+import { nutNumber, nutNumbers, type NutVariables } from './nut-numbers.ts'
+import { readSelfTest } from './self-test.ts'
 import { withoutContact, type Line, type UpsReading } from './ups-reading.ts'
 
-const PERCENT = 100
 /** Words with which the server or a driver says that it hears nothing from the unit. */
 const NO_CONTACT = ['WAIT', 'NOCOMM', 'COMMLOST']
+/** It says OFF also for a cable that is out, and BYPASS for a battery that is (its source, apcupsd-ups.c). */
+const APCUPSD_DRIVER = 'apcupsd-ups'
 
-/** Reads the variables of one unit as upsd lists them (names: NUT's nut-names.txt, the list RFC 9271 refers to). */
-export function readNutVariables(variables: ReadonlyMap<string, string>): UpsReading {
+/**
+ * Reads the variables of one UPS as upsd lists them (names: NUT's nut-names.txt, the list RFC 9271 refers to).
+ * @param nowUs wall clock, for the age of the battery
+ */
+export function readNutVariables(variables: NutVariables, nowUs: number): UpsReading {
   const status = variables.get('ups.status')?.trim()
   if (status === undefined) return withoutContact('the server gives no ups.status')
   if (status === '') return withoutContact('ups.status is empty', { status })
   const words = status.split(/\s+/)
-  const silent = NO_CONTACT.find((word) => words.includes(word))
-  if (silent !== undefined) return withoutContact(`ups.status is ${silent}`, { status })
-  const line = lineOf(words)
+  const alarms = text(variables, 'ups.alarm')
+  const silence = silenceIn(words, alarms, variables.get('driver.name'))
+  if (silence !== undefined) return withoutContact(silence, { status })
+  const hasNoBattery = isApcupsdBehind(variables) && words.includes('BYPASS')
+  const line = lineOf(hasNoBattery ? words.filter((word) => word !== 'BYPASS') : words)
   return {
     line,
     status,
-    lowBattery: words.includes('LB'),
-    replaceBattery: words.includes('RB'),
-    overload: words.includes('OVER'),
-    alarm: words.includes('ALARM'),
-    forcedShutdown: words.includes('FSD'),
-    calibrating: words.includes('CAL'),
     commsLost: false,
     ...(line === 'unknown' ? { reason: 'ups.status says neither OL nor OB' } : {}),
-    ...numbersIn(variables),
-    selfTest: variables.get('ups.test.result'),
+    ...nutNumbers(variables),
+    ...wordsIn(variables, nowUs),
+    ...flagsIn(words, variables, alarms ?? ''),
+    ...(hasNoBattery ? { noBattery: true } : {}),
+    alarms,
   }
 }
 
@@ -38,45 +43,79 @@ function lineOf(words: readonly string[]): Line {
   return words.includes('OL') ? 'online' : 'unknown'
 }
 
-function numbersIn(variables: ReadonlyMap<string, string>): Partial<UpsReading> {
-  const number = (name: string): number | undefined => strictNumber(variables.get(name))
-  const phases = (pattern: RegExp): readonly number[] =>
-    [...variables]
-      .filter(([name]) => pattern.test(name))
-      .map(([, value]) => strictNumber(value))
-      .filter((value) => value !== undefined)
-  const chargePercent = number('battery.charge')
-  const loadPercent =
-    number('ups.load') ?? highest(phases(/^output\.L[123]\.power\.percent$|^ups\.L[123]\.load$/))
-  const runtimeS = number('battery.runtime')
-  const inputV = number('input.voltage')
-  const outputV = number('output.voltage')
+/** Why nothing of the reading is fresh, where it says so. */
+function silenceIn(
+  words: readonly string[],
+  alarms: string | undefined,
+  driver: string | undefined,
+): string | undefined {
+  const silent = NO_CONTACT.find((word) => words.includes(word))
+  if (silent !== undefined) return `ups.status is ${silent}`
+  if (/communications? (?:fault|lost|fail)|lost communication/i.test(alarms ?? ''))
+    return `ups.alarm is ${alarms ?? ''}`
+  return driver === APCUPSD_DRIVER && words.includes('OFF')
+    ? 'its driver says OFF for a lost cable too: read apcupsd itself (ups-apcupsd)'
+    : undefined
+}
+
+/** Status tokens, and what some drivers tell in the text of their alarms only. */
+function flagsIn(
+  words: readonly string[],
+  variables: NutVariables,
+  alarms: string,
+): Partial<UpsReading> {
+  const charger = variables.get('battery.charger.status') ?? ''
+  const charges = words.includes('CHRG') || charger === 'charging'
+  const discharges = words.includes('DISCHRG') || charger === 'discharging'
+  const knowsCharger = charger !== '' || charges || discharges
+  const selfTest = readSelfTest(variables.get('ups.test.result'))
+  const countdownS = nutNumber(variables, 'ups.timer.shutdown')
   return {
-    // Many units say 255 or -1 for "I do not know".
-    chargeRatio: within(chargePercent, 0, PERCENT, PERCENT),
-    runtimeS: within(runtimeS, 0, Infinity),
-    loadRatio: within(loadPercent, 0, Infinity, PERCENT),
-    loadW: within(number('ups.realpower'), 0, Infinity),
-    inputV: within(inputV ?? lowest(phases(/^input\.L[123]-N\.voltage$/)), 0, Infinity),
-    outputV: within(outputV ?? lowest(phases(/^output\.L[123]-N\.voltage$/)), 0, Infinity),
-    batteryV: within(number('battery.voltage'), 0, Infinity),
-    temperatureC: number('ups.temperature') ?? number('battery.temperature'),
+    lowBattery: words.includes('LB'),
+    replaceBattery: words.includes('RB') || /replace(?: the)? batter/i.test(alarms),
+    noBattery: /no battery|battery (?:is )?(?:missing|disconnected|not present)/i.test(alarms),
+    chargerFault: /charger[^.!]*(?:fault|fail)/i.test(alarms) || /fault|fail/i.test(charger),
+    overload: words.includes('OVER'),
+    overTemperature: /temperature[^.!]*too high|over.?temperature|overheat/i.test(alarms),
+    alarm: words.includes('ALARM'),
+    forcedShutdown: words.includes('FSD'),
+    shutdownPending:
+      (countdownS !== undefined && countdownS > 0) || /shutdown (?:imminent|pending)/i.test(alarms),
+    calibrating: words.includes('CAL'),
+    selfTesting: words.includes('TEST') || selfTest.selfTesting === true,
+    boost: words.includes('BOOST'),
+    trim: words.includes('TRIM'),
+    charging: knowsCharger ? charges : undefined,
+    discharging: knowsCharger ? discharges : undefined,
   }
 }
 
-function within(
-  value: number | undefined,
-  min: number,
-  max: number,
-  divisor = 1,
-): number | undefined {
-  return value !== undefined && value >= min && value <= max ? value / divisor : undefined
+function wordsIn(variables: NutVariables, nowUs: number): Partial<UpsReading> {
+  const maker = text(variables, 'device.mfr', 'ups.mfr')
+  const model = text(variables, 'device.model', 'ups.model')
+  const batteryDate = text(variables, 'battery.date')
+  // An opaque text to NUT; APC writes its dates the American way.
+  const order = /^apc\b|american power/i.test(maker ?? '') ? 'month-first' : 'unknown'
+  const isSaid = maker === undefined || model?.startsWith(maker) === true
+  return {
+    lastTransfer: text(variables, 'input.transfer.reason'),
+    batteryDate,
+    batteryAgeDays: batteryAgeDays(batteryDate, nowUs, order),
+    ...readSelfTest(variables.get('ups.test.result')),
+    selfTestDate: text(variables, 'ups.test.date'),
+    model: isSaid ? model : [maker, model].filter((part) => part !== undefined).join(' '),
+    serial: text(variables, 'device.serial', 'ups.serial'),
+    firmware: text(variables, 'ups.firmware'),
+  }
 }
 
-function highest(values: readonly number[]): number | undefined {
-  return values.length > 0 ? Math.max(...values) : undefined
+function isApcupsdBehind(variables: NutVariables): boolean {
+  return variables.get('driver.name') === APCUPSD_DRIVER
 }
 
-function lowest(values: readonly number[]): number | undefined {
-  return values.length > 0 ? Math.min(...values) : undefined
+/** The first of the variables that says something. */
+function text(variables: NutVariables, ...names: readonly string[]): string | undefined {
+  return names
+    .map((name) => variables.get(name)?.trim())
+    .find((value) => value !== undefined && value !== '')
 }

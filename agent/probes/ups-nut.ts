@@ -4,8 +4,17 @@ import { TransientError, reasonOf } from '../../common/errors.ts'
 import type { Measurement } from '../../common/measurement.ts'
 import { duration, hostPort } from '../../common/settings.ts'
 import { NUT_PORT, NutSession, type NutOptions } from '../power/nut.ts'
+import {
+  kindOf,
+  pduPoints,
+  silentDevice,
+  transferSwitchPoint,
+  type NutKind,
+} from '../power/nut-devices.ts'
+import type { NutVariables } from '../power/nut-numbers.ts'
 import { readNutVariables } from '../power/nut-reading.ts'
-import { upsPoint, withoutContact, type UpsReading } from '../power/ups-reading.ts'
+import { upsPoint, withoutContact } from '../power/ups-reading.ts'
+import { UpsUnit } from '../power/ups-unit.ts'
 import {
   defineProbe,
   POWER_INTERVAL_MS,
@@ -54,65 +63,105 @@ export const upsNut = defineProbe({
   create: (read, context) => new UpsNutProbe(read, context),
 })
 
+/** What a unit said in this poll, or why it said nothing. */
+type Answer = { readonly variables: NutVariables } | { readonly silence: string }
+
 class UpsNutProbe implements Probe {
   readonly #server: NutOptions
   readonly #configured: readonly string[] | undefined
-  readonly #log: ProbeContext['log']
+  readonly #context: ProbeContext
   /** The units of the last list: when the server is away, what is unknown still has a name. */
   #known: readonly string[]
+  /** Of those that said so, what they are. */
+  readonly #kinds = new Map<string, NutKind>()
+  readonly #units = new Map<string, UpsUnit>()
+  #atMs = 0
 
-  constructor({ server, ups, timeout, tls, ca }: Options, { log }: ProbeContext) {
+  constructor({ server, ups, timeout, tls, ca }: Options, context: ProbeContext) {
     this.#server = { ...server, timeoutMs: timeout, tls, ca }
     this.#configured = ups
     this.#known = ups ?? []
-    this.#log = log
+    this.#context = context
   }
 
-  async measure(interval: Interval, signal: AbortSignal): Promise<readonly Measurement[]> {
-    const readings = new Map<string, UpsReading>()
+  async measure(
+    { endUs, durationMs }: Interval,
+    signal: AbortSignal,
+  ): Promise<readonly Measurement[]> {
+    this.#atMs += durationMs
+    const points: Measurement[] = []
+    const answered = new Set<string>()
+    const take = (unit: string, answer: Answer): void => {
+      answered.add(unit)
+      points.push(...this.#judge(unit, answer, endUs))
+    }
     try {
-      await this.#poll(readings, signal)
+      await this.#poll(take, signal)
     } catch (error) {
       const reason = reasonOf(error)
       if (this.#known.length === 0)
         throw new TransientError('nut-unreachable', reason, { cause: error })
-      this.#log.debug({ reason }, 'NUT server not read')
+      this.#context.log.debug({ reason }, 'NUT server not read')
       for (const unit of this.#known) {
-        if (!readings.has(unit)) readings.set(unit, withoutContact(reason))
+        if (!answered.has(unit)) take(unit, { silence: reason })
       }
     }
-    return [...readings].map(([unit, reading]) => this.#toPoint(unit, interval, reading))
+    return points
   }
 
-  /** Fills in what it gets as it gets it: a session that breaks half-way has read the first half. */
-  async #poll(readings: Map<string, UpsReading>, signal: AbortSignal): Promise<void> {
+  /** Gives what it gets as it gets it: a session that breaks half-way has read the first half. */
+  async #poll(take: (unit: string, answer: Answer) => void, signal: AbortSignal): Promise<void> {
     const session = await NutSession.open(this.#server, signal)
     try {
       this.#known = this.#configured ?? (await listUnits(session, signal))
       for (const unit of this.#known) {
         const list = await session.list(['VAR', unit], signal)
-        if ('error' in list) {
-          readings.set(unit, withoutContact(`the server says ${list.error}`))
-          continue
-        }
-        const variables = new Map(list.rows.map(([name = '', value = '']) => [name, value]))
-        if (this.#configured !== undefined || isUps(variables)) {
-          readings.set(unit, readNutVariables(variables))
-        } else {
-          this.#known = this.#known.filter((known) => known !== unit)
-        }
+        if ('error' in list) take(unit, { silence: `the server says ${list.error}` })
+        else
+          take(unit, {
+            variables: new Map(list.rows.map(([name = '', value = '']) => [name, value])),
+          })
       }
       await session.logout(signal)
     } finally {
       session.close()
     }
+    this.#forgetOthers()
   }
 
-  #toPoint(unit: string, interval: Interval, reading: UpsReading): Measurement {
+  /** The points of a unit that can wait for the end of the poll; those that cannot are reported. */
+  #judge(unit: string, answer: Answer, nowUs: number): readonly Measurement[] {
+    const place = { target: this.#targetOf(unit), timeUs: nowUs }
+    if ('variables' in answer) this.#kinds.set(unit, kindOf(answer.variables))
+    const kind = this.#kinds.get(unit) ?? 'ups'
+    if (kind === 'other') return []
+    if (kind !== 'ups') {
+      if ('silence' in answer) return [silentDevice(kind, answer.silence, place)]
+      const { variables } = answer
+      return kind === 'ats' ? [transferSwitchPoint(variables, place)] : pduPoints(variables, place)
+    }
+    const known = this.#units.get(unit) ?? new UpsUnit()
+    this.#units.set(unit, known)
+    const read =
+      'silence' in answer
+        ? withoutContact(answer.silence)
+        : readNutVariables(answer.variables, nowUs)
+    const { reading, isUrgent } = known.judge(read, this.#atMs)
+    const point = upsPoint(reading, { target: place.target, source: 'nut' }, nowUs)
+    if (!isUrgent) return [point]
+    this.#context.report([point])
+    return []
+  }
+
+  #targetOf(unit: string): string {
     const { host, port } = this.#server
     const server = host.includes(':') ? `[${host}]` : host
-    const target = `${unit}@${server}${port === NUT_PORT ? '' : `:${port}`}`
-    return upsPoint(reading, { target, source: 'nut' }, interval.endUs)
+    return `${unit}@${server}${port === NUT_PORT ? '' : `:${port}`}`
+  }
+
+  #forgetOthers(): void {
+    for (const kept of [this.#units, this.#kinds])
+      for (const unit of kept.keys()) if (!this.#known.includes(unit)) kept.delete(unit)
   }
 }
 
@@ -122,9 +171,4 @@ async function listUnits(session: NutSession, signal: AbortSignal): Promise<read
   const names = list.rows.map(([name]) => name).filter((name) => unitName.safeParse(name).success)
   if (names.length === 0) throw new TransientError('nut-no-ups', 'the NUT server lists no UPS')
   return [...new Set(names.filter((name) => name !== undefined))].slice(0, MAX_UNITS)
-}
-
-/** NUT serves power strips and transfer switches too; they have no line of their own to be on. */
-function isUps(variables: ReadonlyMap<string, string>): boolean {
-  return (variables.get('device.type') ?? 'ups') === 'ups'
 }

@@ -6,20 +6,27 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { TLSSocket } from 'node:tls'
-import { test } from 'tap'
+import tap, { test } from 'tap'
+import { kindOf, pduPoints, transferSwitchPoint } from '../../agent/power/nut-devices.ts'
 import { LineSplitter } from '../../agent/power/line-splitter.ts'
 import { readNutVariables } from '../../agent/power/nut-reading.ts'
 import { quoteWord, splitWords } from '../../agent/power/nut-words.ts'
 import { upsNut } from '../../agent/probes/ups-nut.ts'
 import type { Probe } from '../../agent/probe.ts'
 import { createLogger } from '../../common/log.ts'
-import type { FieldValue } from '../../common/measurement.ts'
+import { complaintAbout, type FieldValue, type Measurement } from '../../common/measurement.ts'
 import { listen } from '../support/listen.ts'
 import { startNut } from '../support/nut.ts'
 
+tap.setTimeout(120_000)
+
 const SIGNAL = new AbortController().signal
-const INTERVAL = { endUs: 1_800_000_000_000_000, durationMs: 10_000 }
+/** 2027-01-15. */
+const NOW_US = 1_800_000_000_000_000
+const INTERVAL = { endUs: NOW_US, durationMs: 5000 }
 const NUMBERS = ['charge_ratio', 'runtime_s', 'load_ratio', 'load_w', 'input_v', 'output_v']
+/** Everything this file's servers were asked. */
+const everAsked = new Set<string>()
 
 type Fields = Readonly<Record<string, FieldValue>>
 
@@ -107,7 +114,8 @@ test('a real upsd is read through an outage, a frozen driver and a dead one', as
 })
 
 test('the line follows from ups.status, and nothing but mains is called online', (t) => {
-  const read = (status: string): object => readNutVariables(new Map([['ups.status', status]]))
+  const read = (status: string): object =>
+    readNutVariables(new Map([['ups.status', status]]), NOW_US)
   const unknown = { line: 'unknown', commsLost: true }
   const table: readonly (readonly [string, object])[] = [
     ['OL', { line: 'online', commsLost: false }],
@@ -134,7 +142,7 @@ test('the line follows from ups.status, and nothing but mains is called online',
     ['NOCOMM OL', unknown],
   ]
   for (const [status, expected] of table) t.match(read(status), expected, `"${status}"`)
-  t.match(readNutVariables(new Map()), unknown, 'no ups.status at all')
+  t.match(readNutVariables(new Map(), NOW_US), unknown, 'no ups.status at all')
   t.end()
 })
 
@@ -145,6 +153,7 @@ test('numbers are read strictly: what is not one is absent', (t) => {
         ['ups.status', 'OL'],
         [name, value],
       ]),
+      NOW_US,
     )
   t.match(read('battery.charge', '097.50'), { chargeRatio: 0.975 })
   for (const value of [
@@ -203,7 +212,7 @@ test('lines come out the same wherever the stream is cut', (t) => {
 })
 
 test('a server that trickles byte by byte is read, and only ever asked to read', async (t) => {
-  const server = await startServer({ trickle: true })
+  const server = await startServer({ cut: /(?=[^])/ })
   t.teardown(() => {
     server.close()
   })
@@ -213,15 +222,237 @@ test('a server that trickles byte by byte is read, and only ever asked to read',
   t.same(server.asked, ['LIST UPS', 'LIST VAR "a"', 'LIST VAR "b"', 'LOGOUT'])
 })
 
-test('a power strip is not a UPS', async (t) => {
-  const server = await startServer({ b: 'VAR b device.type "pdu"' })
+test('a list cut before, behind and within its line ends is the same list', async (t) => {
+  for (const cut of [/(?=\n)/, /(?<=\n)/, /(?="\n)/, /(?<=^BEGIN LIST)/]) {
+    const server = await startServer({ cut })
+    const points = await measure(probeOf(server.port))
+    server.close()
+    t.match([...points.values()], [{ line: 'online' }, { line: 'online' }], String(cut))
+  }
+})
+
+test('each poll has a connection of its own, so a server that drops who is idle drops nothing', async (t) => {
+  const server = await startServer({})
   t.teardown(() => {
     server.close()
   })
   const probe = probeOf(server.port)
-  t.equal((await measure(probe)).size, 1)
+  for (let polls = 1; polls <= 3; polls++) {
+    t.match([...(await measure(probe)).values()], [{ line: 'online' }, { line: 'online' }])
+    t.equal(server.connections(), polls)
+    server.dropAll()
+  }
+})
+
+test('a change is reported before the rest of the poll, and told once', async (t) => {
+  const server = await startServer({ b: '' })
+  t.teardown(() => {
+    server.close()
+  })
+  const probe = probeOf(server.port, { ups: ['a', 'b'] })
+  const reported = reports.get(probe) ?? []
+  const targets = (points: readonly Measurement[]) => points.map(({ tags }) => tags['target']?.[0])
+  t.same(targets(await probe.measure(INTERVAL, SIGNAL)), ['a'])
+  t.same(targets(reported), ['b'], 'silent from the beginning')
+  server.script.a = 'BEGIN LIST VAR a\nVAR a ups.status "OB LB"\nEND LIST VAR a'
+  const measuring = probe.measure(INTERVAL, SIGNAL)
+  while (reported.length < 2) await delay(5)
+  t.match(reported[1], { tags: { source: 'nut' }, fields: { line: 'battery', low_battery: true } })
+  t.same(targets(await measuring), ['b'], 'which kept the poll waiting')
+  t.same(targets(await probe.measure(INTERVAL, SIGNAL)), ['a', 'b'])
+  t.equal(reported.length, 2)
+})
+
+test('a power strip and a transfer switch are what they are, also when the server is away', async (t) => {
+  const server = await startServer({
+    a: 'VAR a device.type "ats"\nVAR a input.source "2"\nVAR a input.1.voltage.status "good"',
+    b: 'VAR b device.type "pdu"\nVAR b outlet.count "1"\nVAR b outlet.1.status "off"',
+  })
+  const probe = probeOf(server.port)
+  const names = async (): Promise<readonly unknown[]> =>
+    (await probe.measure(INTERVAL, SIGNAL)).map(({ name, tags, fields }) => [
+      name,
+      tags['target']?.replace(/@[^/]*/, ''),
+      fields['comms_lost'],
+    ])
+  t.same(await names(), [
+    ['transfer_switch', 'a', false],
+    ['pdu', 'b', false],
+    ['pdu_outlet', 'b/1', undefined],
+  ])
+  server.script.a = 'ERR DATA-STALE'
+  t.match((await measure(probe)).get(`a@127.0.0.1:${server.port}`), {
+    comms_lost: true,
+    reason: 'the server says DATA-STALE',
+  })
   server.close()
-  t.equal((await measure(probe)).size, 1, 'nor is it one when the server is away')
+  t.same(await names(), [
+    ['transfer_switch', 'a', true],
+    ['pdu', 'b', true],
+  ])
+  t.same(reports.get(probe), [])
+})
+
+test('a transfer switch is read: which source, which are good, what is lost', (t) => {
+  const read = (variables: Record<string, string>) => {
+    const place = { target: 'ats', timeUs: NOW_US }
+    const point = transferSwitchPoint(new Map(Object.entries(variables)), place)
+    t.equal(complaintAbout(point), undefined)
+    return point.fields
+  }
+  const apc = {
+    'device.mfr': 'APC',
+    'device.model': 'AP7723',
+    'input.source': '1',
+    'input.source.preferred': '2',
+    'input.1.voltage': '231',
+    'input.2.voltage': '0',
+    'input.voltage.nominal': '230',
+    'output.voltage': '230',
+    'ups.status': 'OL',
+  }
+  t.match(read(apc), {
+    selected: 'a',
+    preferred: 'b',
+    source_a_ok: true,
+    source_b_ok: false,
+    redundancy_lost: true,
+    output_ok: true,
+    alarm: false,
+    overload: false,
+    input_a_v: 231,
+    input_b_v: 0,
+    model: 'APC AP7723',
+  })
+  t.match(read({ ...apc, 'input.2.voltage': '229' }), { redundancy_lost: false })
+  t.notOk('source_b_ok' in read({ ...apc, 'input.2.voltage': '150' }), 'between dead and good')
+  const eaton = {
+    'input.source': '2',
+    'input.1.voltage.status': 'out-of-range',
+    'input.2.voltage.status': 'derated-range',
+  }
+  t.match(read(eaton), { selected: 'b', source_a_ok: false, source_b_ok: true })
+  const broken = read({ 'input.source': 'fault', 'ups.status': 'OFF' })
+  t.match(broken, { alarm: true, output_ok: false })
+  for (const absent of ['selected', 'redundancy_lost', 'preferred', 'source_a_ok', 'input_a_v'])
+    t.notOk(absent in broken, absent)
+  t.match(read({ 'input.1.voltage': '118', 'input.2.voltage': '3' }), {
+    source_a_ok: true,
+    source_b_ok: false,
+  })
+  t.equal(kindOf(new Map([['device.type', 'scd']])), 'other')
+  t.equal(kindOf(new Map()), 'ups')
+  t.end()
+})
+
+test('a power strip is read: its load, and each outlet', (t) => {
+  const read = (variables: Record<string, string>) =>
+    pduPoints(new Map(Object.entries(variables)), { target: 'pdu', timeUs: NOW_US })
+  const points = read({
+    'device.type': 'pdu',
+    'outlet.count': '3',
+    'outlet.current': '7.5',
+    'outlet.current.status': 'warning-high',
+    'outlet.realpower': '1650',
+    'outlet.1.status': 'on',
+    'outlet.1.desc': 'PBX left',
+    'outlet.1.current': '1.2',
+    'outlet.2.status': 'off',
+    'outlet.2.realpower': '0',
+  })
+  t.ok(points.every((point) => complaintAbout(point) === undefined))
+  t.match(points, [
+    {
+      name: 'pdu',
+      fields: {
+        load_a: 7.5,
+        load_w: 1650,
+        near_overload: true,
+        overload: false,
+        outlets: 3,
+        outlets_on: 1,
+      },
+    },
+    { tags: { target: 'pdu/1' }, fields: { on: true, label: 'PBX left', load_a: 1.2 } },
+    { tags: { target: 'pdu/2' }, fields: { on: false, load_w: 0 } },
+  ])
+  t.equal(points.length, 3, 'of the third nothing is known')
+  const [dumb] = read({ 'device.type': 'pdu' })
+  t.same(dumb?.fields, { comms_lost: false })
+  t.equal(read({ 'outlet.count': '1000000' }).length, 1, 'no strip has a million')
+  t.match(read({ 'input.current.status': 'critical-high' }), [{ fields: { overload: true } }])
+  t.end()
+})
+
+test('what drivers tell in words is read', (t) => {
+  const read = (variables: Record<string, string>) =>
+    readNutVariables(new Map(Object.entries({ 'ups.status': 'OL', ...variables })), NOW_US)
+  const alarm = (text: string) => read({ 'ups.status': 'OL ALARM', 'ups.alarm': text })
+  t.match(alarm('Battery charger fail!'), { chargerFault: true, alarms: 'Battery charger fail!' })
+  t.match(alarm('Battery charger fault.'), { chargerFault: true })
+  t.match(alarm('No battery installed!'), { noBattery: true, chargerFault: false })
+  t.match(alarm('Temperature too high! Fan failure!'), { overTemperature: true })
+  t.match(alarm('Over temperature fault.'), { overTemperature: true, chargerFault: false })
+  t.match(alarm('Replace battery! Shutdown imminent!'), {
+    replaceBattery: true,
+    shutdownPending: true,
+  })
+  t.match(alarm('Communication fault!'), { line: 'unknown', commsLost: true, reason: /alarm is/ })
+  t.match(alarm('Fuse fault!'), { line: 'online', chargerFault: false, overTemperature: false })
+  t.match(read({ 'ups.status': 'OL BOOST CHRG' }), { boost: true, trim: false, charging: true })
+  t.match(read({ 'ups.status': 'OL TRIM' }), { trim: true, charging: undefined })
+  t.match(read({ 'battery.charger.status': 'discharging' }), { discharging: true, charging: false })
+  t.match(read({ 'battery.charger.status': 'resting' }), { discharging: false, charging: false })
+  t.match(read({ 'ups.timer.shutdown': '20' }), { shutdownPending: true })
+  t.match(read({ 'ups.timer.shutdown': '-1' }), { shutdownPending: false })
+  t.match(read({ 'ups.timer.shutdown': '0' }), { shutdownPending: false })
+  t.match(read({ 'ups.status': 'OB TEST' }), { selfTesting: true, calibrating: false })
+  t.match(read({ 'ups.test.result': 'In progress' }), { selfTesting: true })
+  t.match(read({ 'ups.status': 'OB CAL' }), { selfTesting: false, calibrating: true })
+  t.match(read({ 'ups.test.result': 'Done and error', 'ups.test.date': '2026-12-01' }), {
+    selfTestFailed: true,
+    selfTestDate: '2026-12-01',
+  })
+  t.match(
+    read({
+      'battery.charge.low': '20',
+      'battery.runtime.low': '300',
+      'input.transfer.reason': 'input voltage out of range',
+      'input.frequency': '49.9',
+      'ups.realpower.nominal': '1000',
+      'driver.parameter.pollinterval': '2',
+      'device.mfr': 'EATON',
+      'device.model': '5P 1150',
+      'device.serial': 'G123',
+      'ups.firmware': '1.18',
+    }),
+    {
+      lowChargeRatio: 0.2,
+      lowRuntimeS: 300,
+      lastTransfer: 'input voltage out of range',
+      inputHz: 49.9,
+      nominalW: 1000,
+      pollMs: 2000,
+      model: 'EATON 5P 1150',
+      serial: 'G123',
+      firmware: '1.18',
+    },
+  )
+  t.match(read({ 'ups.mfr': 'APC', 'ups.model': 'APC Smart-UPS' }), { model: 'APC Smart-UPS' })
+  t.match(read({ 'battery.date': '2026/01/15' }), { batteryAgeDays: 365 })
+  t.match(read({ 'battery.date': '01/05/27' }), { batteryAgeDays: undefined }, 'May or January')
+  const american = { 'battery.date': '01/05/27', 'device.mfr': 'American Power Conversion' }
+  t.match(read(american), { batteryAgeDays: 10 })
+  t.match(read({ 'driver.name': 'apcupsd-ups', 'ups.status': 'OFF' }), {
+    line: 'unknown',
+    commsLost: true,
+    reason: /read apcupsd itself/,
+  })
+  t.match(read({ 'driver.name': 'apcupsd-ups', 'ups.status': 'OL BYPASS' }), {
+    line: 'online',
+    noBattery: true,
+  })
+  t.end()
 })
 
 test('every server error and every breach of the protocol leaves the state unknown and without numbers', async (t) => {
@@ -372,6 +603,36 @@ test('with TLS the certificate is checked', async (t) => {
   })
 })
 
+test('a real upsd with TLS is read only by who trusts its certificate', async (t) => {
+  const nut = await startNut({ core: { description: 'Core', values: ON_MAINS } }, { tls: true })
+  if (nut === undefined) {
+    t.pass('a real upsd', { skip: 'missing: apt-get install nut-server libnss3-tools' })
+    return
+  }
+  t.teardown(async () => nut.close())
+  const read = async (options: object): Promise<Fields> => {
+    const server = `localhost:${nut.port}`
+    const probe = probeOf(nut.port, { server, ups: ['core'], timeout: '3s', ...options })
+    return (await measure(probe)).get(`core@localhost:${nut.port}`) ?? {}
+  }
+  for (;;) {
+    if ((await read({ tls: 'off' }))['line'] === 'online') break
+    await delay(100)
+  }
+  t.match(await read({ tls: 'required', ca: nut.ca }), { line: 'online', charge_ratio: 0.97 })
+  t.match(await read({ tls: 'try', ca: nut.ca }), { line: 'online' })
+  for (const tls of ['try', 'required'])
+    t.match(await read({ tls }), { comms_lost: true, reason: /TLS: self-signed certificate/ }, tls)
+  const other = await startNut({ core: { description: 'Core', values: ON_MAINS } })
+  if (other === undefined) return
+  t.teardown(async () => other.close())
+  const plain = probeOf(other.port, { ups: ['core'], tls: 'required' })
+  t.match(
+    [...(await measure(plain)).values()],
+    [{ comms_lost: true, reason: /no TLS: ERR FEATURE-NOT-CONFIGURED/ }],
+  )
+})
+
 test('the options say what is wrong with them', (t) => {
   const complaint = (options: object): string =>
     upsNut.schema.safeParse(options).error?.issues[0]?.message ?? ''
@@ -383,18 +644,35 @@ test('the options say what is wrong with them', (t) => {
   t.end()
 })
 
+test('of all servers in these tests nothing was asked but to read', (t) => {
+  const commands = [...everAsked].filter((line) => !/^LIST VAR "[ab]"$/.test(line)).sort()
+  t.same(commands, ['LIST UPS', 'LOGOUT', 'STARTTLS'])
+  t.end()
+})
+
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** What probes reported since they were last measured. */
+const reports = new WeakMap<Probe, Measurement[]>()
+
 function probeOf(port: number, options: object = {}): Probe {
-  return upsNut.schema.parse({ server: `127.0.0.1:${port}`, timeout: '300ms', ...options }).create({
-    log: createLogger('test', 'silent'),
-    nowUs: () => 0,
-    report: () => undefined,
-  })
+  const reported: Measurement[] = []
+  const probe = upsNut.schema
+    .parse({ server: `127.0.0.1:${port}`, timeout: '300ms', ...options })
+    .create({
+      log: createLogger('test', 'silent'),
+      nowUs: () => 0,
+      report: (points) => reported.push(...points),
+    })
+  reports.set(probe, reported)
+  return probe
 }
 
+/** By target, what was reported and what was measured. */
 async function measure(probe: Probe): Promise<ReadonlyMap<string, Fields>> {
-  const points = await probe.measure(INTERVAL, SIGNAL)
+  const reported = reports.get(probe) ?? []
+  reported.length = 0
+  const points = [...(await probe.measure(INTERVAL, SIGNAL)), ...reported]
   return new Map(points.map(({ tags, fields }) => [tags['target'] ?? '', fields]))
 }
 
@@ -404,19 +682,28 @@ function numbersOf(fields: Fields): readonly string[] {
 
 /** What a scripted server answers to `LIST VAR` of its two units and to STARTTLS, instead of what it should. */
 interface Script {
-  readonly a?: string
-  readonly b?: string
+  a?: string
+  b?: string
   readonly starttls?: string
-  readonly trickle?: boolean
+  /** Where an answer is cut into packets. */
+  readonly cut?: RegExp
   readonly secure?: { readonly key: Buffer; readonly cert: Buffer }
 }
 
-async function startServer(
-  script: Script,
-  port?: number,
-): Promise<{ readonly port: number; readonly asked: readonly string[]; close(): void }> {
+interface ScriptedServer {
+  readonly port: number
+  readonly asked: readonly string[]
+  /** May be changed as it runs. */
+  readonly script: Script
+  connections(): number
+  dropAll(): void
+  close(): void
+}
+
+async function startServer(script: Script, port?: number): Promise<ScriptedServer> {
   const asked: string[] = []
   const sockets = new Set<Socket>()
+  let connections = 0
   const answer = (line: string): string => {
     const unit = /^LIST VAR "([ab])"$/.exec(line)?.[1]
     if (unit === 'a') return complete(script.a, 'a')
@@ -434,9 +721,10 @@ async function startServer(
         const line = received.slice(0, end)
         received = received.slice(end + 1)
         asked.push(line)
+        everAsked.add(line)
         const text = answer(line)
         if (text === 'HANG UP') socket.destroy()
-        else if (text !== '') void send(socket, `${text}\n`, script.trickle === true)
+        else if (text !== '') void send(socket, `${text}\n`, script.cut)
         if (line === 'STARTTLS' && script.secure) {
           socket.removeAllListeners('data')
           serve(new TLSSocket(socket, { isServer: true, ...script.secure }))
@@ -446,6 +734,7 @@ async function startServer(
   }
   const server: Server = createServer((socket) => {
     sockets.add(socket)
+    connections++
     socket.setNoDelay(true)
     serve(socket)
   })
@@ -458,6 +747,11 @@ async function startServer(
   return {
     port: bound,
     asked,
+    script,
+    connections: () => connections,
+    dropAll: () => {
+      for (const socket of sockets) socket.destroy()
+    },
     close: () => {
       server.close()
       for (const socket of sockets) socket.destroy()
@@ -474,13 +768,9 @@ function complete(text: string | undefined, unit: string): string {
   )
 }
 
-async function send(socket: Socket, text: string, trickle: boolean): Promise<void> {
-  if (!trickle) {
-    socket.write(text)
-    return
-  }
-  for (const byte of Buffer.from(text)) {
-    socket.write(Buffer.of(byte))
-    await new Promise((resolve) => setImmediate(resolve))
+async function send(socket: Socket, text: string, cut: RegExp | undefined): Promise<void> {
+  for (const part of cut === undefined ? [text] : text.split(cut)) {
+    socket.write(part)
+    if (cut !== undefined) await new Promise((resolve) => setImmediate(resolve))
   }
 }

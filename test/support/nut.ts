@@ -1,7 +1,8 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { chmod, chown, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,9 +15,14 @@ const FOLDER = ['/lib/nut', '/usr/lib/nut'].find((folder) => existsSync(`${folde
 /** Seconds without news from a driver after which upsd calls its data stale. */
 const MAX_AGE_S = 3
 const MS_PER_S = 1000
+const CERTUTIL = '/usr/bin/certutil'
+const IDENTITY = 'upsd-test'
+const NSS_PASSWORD = 'of-the-database'
 
 export interface Nut {
   readonly port: number
+  /** With TLS: a file with its certificate, for who trusts it. */
+  readonly ca: string
   /** Gives a unit other values; its driver takes them over within a second or two. */
   set(unit: string, values: Readonly<Record<string, string>>): Promise<void>
   /** Freezes the driver of a unit, thaws it, or ends it for good. */
@@ -28,7 +34,7 @@ export interface Nut {
 
 /**
  * Debian's upsd with one simulated UPS per entry, on a free port and in a folder of its own; undefined where it is not installed.
- * A unit without values has no driver.
+ * A unit without values has no driver. With TLS it has a certificate of its own making, for `localhost`.
  */
 export async function startNut(
   units: Readonly<
@@ -42,7 +48,9 @@ export async function startNut(
       }
     >
   >,
+  { tls = false }: { readonly tls?: boolean } = {},
 ): Promise<Nut | undefined> {
+  if (tls && !existsSync(CERTUTIL)) return undefined
   const needed = Object.values(units).map(({ driver }) => driver?.name ?? 'dummy-ups')
   if (FOLDER === undefined || needed.some((name) => !existsSync(`${FOLDER}/${name}`))) {
     return undefined
@@ -62,7 +70,11 @@ export async function startNut(
   }
   const values = Object.entries(units).map(([unit, { values: initial }]) => ({ unit, initial }))
   for (const { unit, initial } of values) if (initial) await put(`${unit}.dev`, toText(initial))
-  await put('upsd.conf', `LISTEN 127.0.0.1 ${port}\nMAXAGE ${MAX_AGE_S}\n`)
+  const nss = join(folder, 'nss')
+  const certificate = join(folder, 'ca.pem')
+  if (tls) await makeNssCertificate(nss, certificate, own)
+  const secure = tls ? `CERTPATH ${nss}\nCERTIDENT "${IDENTITY}" "${NSS_PASSWORD}"\n` : ''
+  await put('upsd.conf', `LISTEN 127.0.0.1 ${port}\nMAXAGE ${MAX_AGE_S}\n${secure}`)
   await put('upsd.users', '')
   await put(
     'ups.conf',
@@ -107,6 +119,7 @@ export async function startNut(
   while (!(await answers(port))) await delay(50)
   return {
     port,
+    ca: certificate,
     set: async (unit, changed) => {
       await put(`${unit}.dev`, toText(changed))
       // The driver reads a file again when its time is another, in whole seconds.
@@ -130,6 +143,29 @@ function settingsText(settings: Readonly<Record<string, string | number>>): stri
   return Object.entries(settings)
     .map(([name, value]) => `${name} = ${value}\n`)
     .join('')
+}
+
+/** Debian's upsd is built with NSS: its certificate lies in a database with a password. */
+async function makeNssCertificate(
+  folder: string,
+  file: string,
+  own: { uid: number; gid: number } | undefined,
+): Promise<void> {
+  await mkdir(folder)
+  const [password, noise] = [join(folder, 'password'), join(folder, 'noise')]
+  await writeFile(password, `${NSS_PASSWORD}\n`)
+  await writeFile(noise, randomBytes(64))
+  const certutil = (...args: readonly string[]): string =>
+    execFileSync(CERTUTIL, ['-d', folder, '-f', password, ...args], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    })
+  certutil('-N')
+  const subject = ['-n', IDENTITY, '-s', 'CN=localhost', '-x', '-t', 'C,C,C', '-v', '24']
+  certutil('-S', ...subject, '-z', noise, '-m', '7', '-k', 'rsa', '-g', '2048', '-8', 'localhost')
+  await writeFile(file, certutil('-L', '-n', IDENTITY, '-a'))
+  for (const name of ['', ...(await readdir(folder))])
+    if (own) await chown(join(folder, name), own.uid, own.gid)
 }
 
 function toText(values: Readonly<Record<string, string>>): string {
