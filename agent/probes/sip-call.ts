@@ -23,9 +23,10 @@ const MIN_HOLD_MS = 500
 const MAX_HOLD_MS = 600_000
 const MIN_RING_MS = 500
 const MAX_RING_MS = 180_000
-/** Calls that belong together begin so far apart that the far end has let go of the one before. */
 const MIN_PORT = 1024
 const MAX_PORT = 65_534
+/** The agent waits a second for a probe that is being closed. */
+const HANG_UP_MS = 900
 
 const account = z.strictObject({
   /** User part of our address. */
@@ -115,6 +116,8 @@ class SipCallProbe implements Probe {
   readonly #options: Options
   readonly #context: ProbeContext
   #sip: SipClient | undefined
+  readonly #closing = new AbortController()
+  #calling: Promise<unknown> = Promise.resolve()
   #callers: readonly { readonly name: string; readonly caller: TestCaller }[] = []
 
   constructor(read: Options, context: ProbeContext) {
@@ -147,9 +150,12 @@ class SipCallProbe implements Probe {
   /** One call after the other: they would measure each other. */
   async measure(interval: Interval, signal: AbortSignal): Promise<readonly Measurement[]> {
     const points: Measurement[] = []
+    const end = AbortSignal.any([signal, this.#closing.signal])
     for (const { name: called, caller } of this.#callers) {
-      if (signal.aborted) break
-      const check = await caller.check(signal)
+      if (end.aborted) break
+      const checking = caller.check(end)
+      this.#calling = checking.catch(() => undefined)
+      const check = await checking
       const fields = callFields(check, this.#options.timeout)
       points.push(
         measurement(
@@ -163,11 +169,20 @@ class SipCallProbe implements Probe {
     return points
   }
 
+  /** Hangs up first. */
   async close(): Promise<void> {
+    this.#closing.abort()
+    let cancel = (): void => undefined
+    const tooLate = new Promise((resolve) => {
+      cancel = sipClock.setTimer(() => {
+        resolve(undefined)
+      }, HANG_UP_MS)
+    })
+    await Promise.race([this.#calling, tooLate])
+    cancel()
     for (const { caller } of this.#callers) caller.close()
     this.#sip?.close()
     this.#sip = undefined
-    return Promise.resolve()
   }
 
   #settingsOf(one: Options['targets'][number]): ConstructorParameters<typeof TestCaller>[0] {

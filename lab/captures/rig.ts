@@ -17,7 +17,7 @@ export const ROUTER = '10.79.2.1'
 export const CALLER_V6 = 'fd79:1::2'
 export const CALLEE_V6 = 'fd79:2::2'
 
-const PREFIX = 'kiestoon-cap'
+const DEFAULT_PREFIX = 'kiestoon-cap'
 const STOP_MS = 4000
 const SAY_LIMIT_MS = 15_000
 const MAX_SEEN = 8000
@@ -27,26 +27,33 @@ const SNAP_OCTETS = '65535'
 /** The namespaces and every process started in them; close() ends and removes all of it. */
 export class Rig {
   readonly folder: string
+  readonly #prefix: string
   readonly #children = new Set<ChildProcess>()
 
-  private constructor(folder: string) {
+  private constructor(folder: string, prefix: string) {
     this.folder = folder
+    this.#prefix = prefix
   }
 
-  static async open(folder: string): Promise<Rig> {
-    const rig = new Rig(folder)
+  /** @param prefix of the names of the namespaces; there is one rig of each */
+  static async open(folder: string, prefix = DEFAULT_PREFIX): Promise<Rig> {
+    const rig = new Rig(folder, prefix)
+    const nameOf = (space: Space): string => rig.#nameOf(space)
+    const inside = (space: Space, ...command: readonly string[]): void => {
+      rig.#inside(space, ...command)
+    }
     rig.#removeSpaces()
     await mkdir(folder, { recursive: true })
     for (const space of ['caller', 'router', 'callee'] as const) {
       ip('netns', 'add', nameOf(space))
       ip('-n', nameOf(space), 'link', 'set', 'lo', 'up')
     }
-    wire('caller', 'eth0', 'router', 'eth1')
-    wire('callee', 'eth0', 'router', 'eth2')
-    address('caller', 'eth0', `${CALLER}/24`, `${CALLER_V6}/64`)
-    address('callee', 'eth0', `${CALLEE}/24`, `${CALLEE_V6}/64`)
-    address('router', 'eth1', '10.79.1.1/24', 'fd79:1::1/64')
-    address('router', 'eth2', `${ROUTER}/24`, 'fd79:2::1/64')
+    wire(nameOf('caller'), 'eth0', nameOf('router'), 'eth1')
+    wire(nameOf('callee'), 'eth0', nameOf('router'), 'eth2')
+    address(nameOf('caller'), 'eth0', `${CALLER}/24`, `${CALLER_V6}/64`)
+    address(nameOf('callee'), 'eth0', `${CALLEE}/24`, `${CALLEE_V6}/64`)
+    address(nameOf('router'), 'eth1', '10.79.1.1/24', 'fd79:1::1/64')
+    address(nameOf('router'), 'eth2', `${ROUTER}/24`, 'fd79:2::1/64')
     for (const [space, device] of [
       ['caller', 'eth0'],
       ['callee', 'eth0'],
@@ -77,7 +84,7 @@ export class Rig {
 
   /** A process in a namespace; its output is read and thrown away, but for what says() waits for. */
   run(space: Space, command: readonly string[]): ChildProcess {
-    const child = spawn('ip', ['netns', 'exec', nameOf(space), ...command], {
+    const child = spawn('ip', ['netns', 'exec', this.#nameOf(space), ...command], {
       stdio: ['pipe', 'pipe', 'pipe'],
       cwd: this.folder,
     })
@@ -103,13 +110,26 @@ export class Rig {
 
   /** Packets through the router that match are dropped: `ip daddr 10.79.2.2 udp dport 10000 numgen inc mod 25 == 7`. */
   drop(expression: string): void {
-    inside('router', 'nft', `add rule inet lab wire ${expression} counter drop`)
+    this.#inside('router', 'nft', `add rule inet lab wire ${expression} counter drop`)
+  }
+
+  /** Packets that arrive in a namespace and match are dropped, until healed. */
+  dropAt(space: Space, expression: string): void {
+    this.#inside(
+      space,
+      'nft',
+      `add table inet loss; add chain inet loss arrivals { type filter hook prerouting priority -400; }; add rule inet loss arrivals ${expression} counter drop`,
+    )
+  }
+
+  healAt(space: Space): void {
+    this.#inside(space, 'nft', 'delete table inet loss')
   }
 
   /** What matches goes to a port of the router itself. The other direction is not tracked, or it would own the flow. */
   redirect(expression: string, otherDirection: string, port: number): void {
-    inside('router', 'nft', `add rule inet lab raw ${otherDirection} notrack`)
-    inside('router', 'nft', `add rule inet lab turn ${expression} redirect to :${port}`)
+    this.#inside('router', 'nft', `add rule inet lab raw ${otherDirection} notrack`)
+    this.#inside('router', 'nft', `add rule inet lab turn ${expression} redirect to :${port}`)
   }
 
   async close(): Promise<void> {
@@ -119,7 +139,15 @@ export class Rig {
 
   #removeSpaces(): void {
     for (const space of ['caller', 'router', 'callee'] as const)
-      spawnSync('ip', ['netns', 'del', nameOf(space)])
+      spawnSync('ip', ['netns', 'del', this.#nameOf(space)])
+  }
+
+  #nameOf(space: Space): string {
+    return `${this.#prefix}-${space}`
+  }
+
+  #inside(space: Space, ...command: readonly string[]): void {
+    ip('netns', 'exec', this.#nameOf(space), ...command)
   }
 }
 
@@ -160,22 +188,14 @@ export function fileIn(rig: Rig, name: string): string {
   return join(rig.folder, name)
 }
 
-function nameOf(space: Space): string {
-  return `${PREFIX}-${space}`
+function wire(a: string, aDevice: string, b: string, bDevice: string): void {
+  const peer = ['peer', 'name', bDevice, 'netns', b]
+  ip('link', 'add', aDevice, 'netns', a, 'type', 'veth', ...peer)
 }
 
-function wire(a: Space, aDevice: string, b: Space, bDevice: string): void {
-  const peer = ['peer', 'name', bDevice, 'netns', nameOf(b)]
-  ip('link', 'add', aDevice, 'netns', nameOf(a), 'type', 'veth', ...peer)
-}
-
-function address(space: Space, device: string, v4: string, v6: string): void {
-  ip('-n', nameOf(space), 'addr', 'add', v4, 'dev', device)
-  ip('-n', nameOf(space), '-6', 'addr', 'add', v6, 'dev', device, 'nodad')
-}
-
-function inside(space: Space, ...command: readonly string[]): void {
-  ip('netns', 'exec', nameOf(space), ...command)
+function address(space: string, device: string, v4: string, v6: string): void {
+  ip('-n', space, 'addr', 'add', v4, 'dev', device)
+  ip('-n', space, '-6', 'addr', 'add', v6, 'dev', device, 'nodad')
 }
 
 function ip(...args: readonly string[]): void {
