@@ -21,6 +21,11 @@ export class BreachBook {
     return [...this.#open.values(), ...this.closed().reverse()]
   }
 
+  /** Pending ones included. */
+  open(): readonly Breach[] {
+    return [...this.#open.values()]
+  }
+
   closed(): Breach[] {
     return [...this.#closed.values()]
   }

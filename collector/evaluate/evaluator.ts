@@ -4,10 +4,12 @@ import type { Breach } from './breach.ts'
 import { BreachBook } from './breach-book.ts'
 import { Farewells } from './farewells.ts'
 import type { RulesOptions } from './index.ts'
+import { Inhibition } from './inhibition.ts'
 import { IsolatedAgents } from './isolated-agents.ts'
 import type { PathName } from './path-limits.ts'
 import { Presence } from './presence.ts'
 import type { ChangeKind, Rule, ShownLimits } from './rule.ts'
+import { Chain } from './power/chain.ts'
 import { parts } from './snapshot.ts'
 
 const NO_SITE_FILE = new Site()
@@ -15,6 +17,8 @@ const NO_SITE_FILE = new Site()
 export interface Change {
   readonly kind: ChangeKind
   readonly breach: Breach
+  /** The alert on its cause, which people have been told of instead; undefined where they are to be told of this. */
+  readonly explainedBy?: string | undefined
 }
 
 export interface Outcome {
@@ -30,6 +34,8 @@ export class Evaluator {
   readonly #presence: Presence
   readonly #isolation: IsolatedAgents
   readonly #farewells: Farewells
+  readonly #chain: Chain
+  readonly #inhibition: Inhibition
   readonly #rules: readonly (readonly [name: string, rule: Rule])[]
   #changes: Change[] = []
   #points: Measurement[] = []
@@ -48,6 +54,10 @@ export class Evaluator {
     this.#presence = new Presence(old['presence'])
     this.#isolation = new IsolatedAgents(old['isolation'])
     this.#farewells = new Farewells(old['farewells'])
+    this.#chain = new Chain(old['chain'], topology, (agent, atUs) =>
+      this.#isolation.isIsolated(agent, atUs),
+    )
+    this.#inhibition = new Inhibition(old['inhibition'], this.#chain, topology)
     const rules = parts(old['rules'])
     this.#rules = options.map(({ name, create }) => [
       name,
@@ -60,7 +70,8 @@ export class Evaluator {
           this.#book.drop(breach)
         },
         change: (kind, breach, atUs) => {
-          this.#changes.push({ kind, breach })
+          const explainedBy = this.#inhibition.explain(kind, breach, this.#book.open())
+          this.#changes.push({ kind, breach, explainedBy })
           this.#points.push(this.#book.change(kind, breach, atUs))
         },
         point: (point) => this.#points.push(point),
@@ -68,6 +79,7 @@ export class Evaluator {
         presence: this.#presence,
         isolation: this.#isolation,
         farewells: this.#farewells,
+        chain: this.#chain,
         siteLost: (site, atUs) => {
           for (const [, rule] of this.#rules) rule.siteLost?.(site, atUs)
         },
@@ -80,6 +92,7 @@ export class Evaluator {
     this.#presence.observe(points, arrivalUs)
     this.#isolation.observe(points, arrivalUs)
     this.#farewells.observe(points, arrivalUs)
+    this.#chain.observe(points, arrivalUs)
     const names = new Set(points.map(({ name }) => name))
     for (const [, rule] of this.#rules)
       if (isConcerned(rule, names)) rule.observe(points, arrivalUs)
@@ -90,7 +103,12 @@ export class Evaluator {
   tick(nowUs: number): Outcome {
     this.#presence.tick(nowUs)
     this.#isolation.tick(nowUs)
+    this.#chain.tick(nowUs)
     for (const [, rule] of this.#rules) rule.tick(nowUs)
+    // Whose cause is gone, and is still there itself, is told of now.
+    for (const breach of this.#inhibition.release(this.#book.open()))
+      this.#changes.push({ kind: 'firing', breach })
+    this.#points.push(...this.#chain.takePoints(nowUs))
     return this.#outcome()
   }
 
@@ -112,6 +130,17 @@ export class Evaluator {
     this.#presence.forget(agent)
     this.#isolation.forget(agent)
     this.#farewells.forget(agent)
+    this.#chain.forgetAgent(agent)
+  }
+
+  /** What the drawing of the site file means now. */
+  get chain(): Pick<Chain, 'now' | 'version' | 'serviceState'> {
+    return this.#chain
+  }
+
+  /** The alert that explains an open one, where people were told of that instead. */
+  explanationOf(breach: Breach): string | undefined {
+    return this.#inhibition.explanationOf(breach)
   }
 
   /** JSON-able. A restart with it neither loses nor repeats an alert, and pending clocks go on. */
@@ -120,13 +149,19 @@ export class Evaluator {
     const presence = this.#presence.memory
     const isolation = this.#isolation.memory
     const farewells = this.#farewells.memory
-    return { closed: this.#book.closed(), presence, isolation, farewells, rules }
+    const chain = this.#chain.memory
+    const inhibition = this.#inhibition.memory
+    return {
+      ...{ closed: this.#book.closed(), presence, isolation, farewells, chain, inhibition },
+      rules,
+    }
   }
 
   /** What was not judged and why, as rule_reason: late, from the future, too many paths ... */
   counters(): Readonly<Record<string, number>> {
     return {
       too_many_agents: this.#presence.tooMany + this.#isolation.tooMany,
+      too_many_watches: this.#chain.tooMany,
       ...Object.fromEntries(
         this.#rules.flatMap(([name, rule]) =>
           Object.entries(rule.counters()).map(([reason, count]) => [

@@ -5,6 +5,7 @@ import type { Breach } from './breach.ts'
 import type { Farewells } from './farewells.ts'
 import type { IsolatedAgents } from './isolated-agents.ts'
 import type { PathName } from './path-limits.ts'
+import type { Chain } from './power/chain.ts'
 import type { Presence } from './presence.ts'
 
 export type ChangeKind = 'firing' | 'escalated' | 'resolved' | 'ended'
@@ -29,11 +30,15 @@ export interface RuleContext {
   readonly farewells: Pick<Farewells, 'lastOf'>
   /** Whose findings say something about the agent only. */
   readonly isolation: Pick<IsolatedAgents, 'isIsolated'>
+  /** What depends on what, as drawn in the site file, under what is measured; the points a rule observes are in it already. */
+  readonly chain: Pick<Chain, ChainQuery>
   /** Nothing is known of the site any more: tells all rules. */
   readonly siteLost: (site: string, atUs: number) => void
 }
 
 type Query = 'find' | 'agents' | 'sites' | 'limitUs' | 'isSilent' | 'isOverdue'
+
+type ChainQuery = 'now' | 'version' | 'watchedBy' | 'serviceState' | 'heardUntilUs'
 
 /** Pure: measurements and times in, breaches and points out through the context. Time never comes from anywhere else. */
 export interface Rule {
