@@ -96,9 +96,11 @@ export class Feed {
       ([, { kind, online }]) => kind === 'mains' && typeof online === 'boolean',
     )
     const batteries = supplies.filter(([, { kind }]) => kind !== 'mains')
-    const isFed = mains.some(([, { online }]) => online === true)
     const [draining] = batteries.filter(([, fields]) => isDraining(fields))
-    if (isFed || (mains.length === 0 && draining === undefined)) return undefined
+    // An adapter that is out beside a battery that is not drained: it is fed by USB.
+    const isFed = mains.some(([, { online }]) => online === true) || batteries.some(isKept)
+    if (draining === undefined && (isFed || mains.length === 0)) return undefined
+    if (mains.some(([, { online }]) => online === true)) return undefined
     const [lost] = mains
     const [name, fields = {}] = draining ?? batteries[0] ?? []
     const { charge_ratio: charge, runtime_s: runtime } = fields
@@ -131,6 +133,10 @@ function upsFailure(target: string, fields: Fields): PowerFailure | undefined {
     chargeRatio: typeof charge === 'number' ? charge : undefined,
     runtimeS: typeof time === 'number' ? time : undefined,
   }
+}
+
+function isKept([, { status }]: readonly [string, Fields]): boolean {
+  return status === 'charging' || status === 'full' || status === 'not charging'
 }
 
 function isDraining({ kind, online, status }: Fields): boolean {

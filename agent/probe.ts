@@ -27,7 +27,7 @@ export interface Probe {
   /** Never called while an earlier call is still running. Points need no site and agent tag; the agent adds them. */
   measure(interval: Interval, signal: AbortSignal): Promise<readonly Measurement[]>
   /** A cheap look between measurements, for what cannot wait for the next; what it gives is delivered at once. */
-  readonly glance?: Glance
+  readonly glance?: Glance | undefined
   close?(): Promise<void>
 }
 

@@ -10,10 +10,14 @@ import {
   type NetworkInterface,
 } from '../capture/network-interfaces.ts'
 import { POWER_SUPPLY_FOLDER, readPowerSupplies, type PowerSupply } from '../power/power-supply.ts'
-import { defineProbe, type Interval, type Probe } from '../probe.ts'
+import { defineProbe, type Glance, type Interval, type Probe } from '../probe.ts'
 
 const S_PER_MIN = 60
 const PERCENT = 100
+/** A machine that loses its mains says so within this. */
+const GLANCE_MS = 2000
+/** Where systeminformation's battery is right about the mains: on BSD it has them the wrong way round. */
+const TRUSTED_PLATFORMS = ['darwin', 'win32']
 /** Disks that are full by nature. */
 const READ_ONLY_TYPES = ['squashfs', 'iso9660', 'erofs', 'cramfs', 'udf']
 /** Disks of somebody else. */
@@ -41,12 +45,18 @@ interface CpuTimes {
 }
 
 class HostProbe implements Probe {
+  readonly glance: Glance | undefined
   readonly #options: Options
+  /** Of each supply, whether it gives power or is spared, as last seen. */
+  #supplies = new Map<string, boolean>()
   #cpu: CpuTimes | undefined
   #counters = new Map<string, { readonly index: number; readonly counters: InterfaceCounters }>()
 
   constructor(read: Options) {
     this.#options = read
+    // Elsewhere it takes a program to ask: not every two seconds.
+    if (platform === 'linux')
+      this.glance = { everyMs: GLANCE_MS, look: async (nowUs) => this.#lookAtSupplies(nowUs) }
   }
 
   open(): Promise<void> {
@@ -67,7 +77,23 @@ class HostProbe implements Probe {
     ])
     const links = interfaces.map((one) => this.#toPoint(one, signals.get(one.name), interval))
     this.#remember(interfaces)
-    return [machine, ...links, ...supplies.map((supply) => supplyPoint(supply, interval))]
+    this.#changed(supplies)
+    return [machine, ...links, ...supplies.map((supply) => supplyPoint(supply, interval.endUs))]
+  }
+
+  /** All supplies when one of them feeds or drains otherwise than before; nothing else. */
+  async #lookAtSupplies(nowUs: number): Promise<readonly Measurement[]> {
+    const supplies = await readPowerSupplies(this.#options['power-supply-folder'])
+    return this.#changed(supplies) ? supplies.map((supply) => supplyPoint(supply, nowUs)) : []
+  }
+
+  #changed(supplies: readonly PowerSupply[]): boolean {
+    const before = this.#supplies
+    this.#supplies = new Map(
+      supplies.map(({ name, online, status }) => [name, online ?? status !== 'discharging']),
+    )
+    // A supply not heard of before is told with the next measurement, unless it fails.
+    return [...this.#supplies].some(([name, feeds]) => feeds !== (before.get(name) ?? true))
   }
 
   async #measureMachine(interval: Interval): Promise<Measurement> {
@@ -168,10 +194,10 @@ function fullest(disks: readonly Disk[]): number | undefined {
   return ratios.length > 0 ? Math.max(...ratios) : undefined
 }
 
-function supplyPoint(supply: PowerSupply, interval: Interval): Measurement {
+function supplyPoint(supply: PowerSupply, timeUs: number): Measurement {
   return measurement(
     'power_supply',
-    interval.endUs,
+    timeUs,
     { target: supply.name },
     {
       kind: supply.kind,
@@ -185,6 +211,7 @@ function supplyPoint(supply: PowerSupply, interval: Interval): Measurement {
 
 /** systeminformation says "connected to mains" for every machine without a battery: believed only beside a battery. */
 async function suppliesElsewhere(): Promise<readonly PowerSupply[]> {
+  if (!TRUSTED_PLATFORMS.includes(platform)) return []
   const { default: system } = await import('systeminformation')
   const battery = await system.battery()
   if (!battery.hasBattery) return []

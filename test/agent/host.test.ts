@@ -200,6 +200,50 @@ test(
   },
 )
 
+test(
+  'a glance tells of a machine that goes on battery and back, and of nothing else',
+  { skip: NOT_LINUX },
+  async (t) => {
+    const folder = await tree(t, {})
+    const set = async (online: string, status: string, capacity = '80'): Promise<void> =>
+      write(folder, {
+        ADP1: supply({ TYPE: 'Mains', ONLINE: online }),
+        BAT0: supply({ TYPE: 'Battery', STATUS: status, CAPACITY: capacity }),
+      })
+    const probe = probeOf({ 'power-supply-folder': folder })
+    const look = async (): Promise<readonly unknown[]> =>
+      ((await probe.glance?.look(1_800_000_000_000_000)) ?? []).map(({ tags, fields }) => [
+        tags['target'],
+        fields['online'] ?? fields['status'],
+      ])
+    t.equal(probe.glance?.everyMs, 2000)
+    t.same(await look(), [], 'no supplies')
+    await set('1', 'Full')
+    t.same(await look(), [])
+    await set('1', 'Not charging')
+    t.same(await look(), [])
+    await set('0', 'Not charging')
+    t.same(await look(), [
+      ['ADP1', false],
+      ['BAT0', 'not charging'],
+    ])
+    await set('0', 'Discharging')
+    t.same(await look(), [
+      ['ADP1', false],
+      ['BAT0', 'discharging'],
+    ])
+    await set('0', 'Discharging', '79')
+    t.same(await look(), [], 'that is for the next measurement')
+    await set('1', 'Charging')
+    t.equal((await look()).length, 2)
+    await probe.measure(INTERVAL, SIGNAL)
+    t.same(await look(), [], 'a measurement told it')
+    const begins = probeOf({ 'power-supply-folder': folder })
+    await set('0', 'Discharging')
+    t.equal((await begins.glance?.look(1))?.length, 2, 'it begins on battery')
+  },
+)
+
 // ---------------------------------------------------------------------------------------------------------------------
 
 function probeOf(options: object): Probe {
