@@ -129,6 +129,7 @@ export class SnmpSession {
   async #next(
     oids: readonly string[],
     signal: AbortSignal,
+    maxRows = MAX_BULK_ROWS,
   ): Promise<readonly (readonly Varbind[])[]> {
     try {
       if (this.#options.access.version === 'v1') {
@@ -137,18 +138,21 @@ export class SnmpSession {
         }, signal)
         return (varbinds ?? []).map((varbind) => [varbind])
       }
-      const rows = Math.max(1, Math.min(MAX_BULK_ROWS, Math.floor(BULK_VALUES / oids.length)))
+      const rows = Math.max(1, Math.min(maxRows, Math.floor(BULK_VALUES / oids.length)))
       const answer = await this.#request<(Varbind | Varbind[])[]>((done) => {
         this.#session.getBulk([...oids], 0, rows, done)
       }, signal)
       return (answer ?? []).map((column) => (Array.isArray(column) ? column : [column]))
     } catch (error) {
       if (!this.#mayBeMended(error)) throw this.#explain(error)
-      if (oids.length === 1) return [[]]
+      if (oids.length === 1) {
+        // Some agents say that an answer is too big where they should give a part of it.
+        return maxRows > 1 ? await this.#next(oids, signal, 1) : [[]]
+      }
       const middle = Math.ceil(oids.length / 2)
       return [
-        ...(await this.#next(oids.slice(0, middle), signal)),
-        ...(await this.#next(oids.slice(middle), signal)),
+        ...(await this.#next(oids.slice(0, middle), signal, maxRows)),
+        ...(await this.#next(oids.slice(middle), signal, maxRows)),
       ]
     }
   }

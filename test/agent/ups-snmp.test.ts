@@ -576,6 +576,27 @@ test('of twenty devices one hangs: the others are not delayed, and what is urgen
   t.strictSame(fleet.urgent, [], 'nothing changed')
 })
 
+test('a card that calls most answers too big is asked for less, until it gives all', async (t) => {
+  const snmpd = await start(t, upsMib('onbattery', 3))
+  if (snmpd === undefined) return
+  const card = createSocket('udp4')
+  card.on('message', (request, from) => {
+    const agent = createSocket('udp4')
+    agent.once('message', (answer) => {
+      card.send(answer.length > 90 ? tooBig(request) : answer, from.port, from.address)
+      agent.close()
+    })
+    agent.send(request, snmpd.port, '127.0.0.1')
+  })
+  card.bind(0, '127.0.0.1')
+  await once(card, 'listening')
+  t.teardown(() => card.close())
+  const direct = await fieldsOf(probeOf({ community: 'public' }, snmpd.port))
+  const narrow = await fieldsOf(probeOf({ community: 'public' }, card.address().port))
+  t.match(direct, { line: 'battery', load_ratio: 0.25, alarms: 'on battery, input bad' })
+  t.strictSame(narrow, direct)
+})
+
 test('an agent that answers with anything at all is survived, and given up with a reason', async (t) => {
   const random = randomOf(20_261_201)
   let kind = 0
@@ -723,5 +744,17 @@ function withPduType(request: Buffer, type: number): Buffer {
   const answer = Buffer.from(request)
   const at = answer.findIndex((octet) => octet >= 0xa0 && octet <= 0xa5)
   if (at >= 0) answer[at] = type
+  return answer
+}
+
+/** The request sent back as a GetResponse with the error-status tooBig (RFC 3416 section 3). */
+function tooBig(request: Buffer): Buffer {
+  const answer = asResponse(request)
+  let at = answer.indexOf(0xa2) + 1
+  const length = answer[at] ?? 0
+  at += length < 0x80 ? 1 : 1 + (length & 0x7f)
+  // Behind the request-id.
+  at += 2 + (answer[at + 1] ?? 0)
+  answer.set([0x02, 0x01, 0x01, 0x02, 0x01, 0x00], at)
   return answer
 }
