@@ -1,17 +1,9 @@
 import { dirname, resolve } from 'node:path'
-import {
-  isMap,
-  isNode,
-  isPair,
-  isScalar,
-  LineCounter,
-  parseDocument,
-  visit,
-  type Document,
-} from 'yaml'
+import { LineCounter, parseDocument, visit, type Document } from 'yaml'
 import { z } from 'zod'
 import { closest } from './closest.ts'
 import { PermanentError, reasonOf } from './errors.ts'
+import { YamlPlaces, type Place } from './yaml-places.ts'
 
 /** Aliases a file may expand to; a handful of short lines can otherwise grow to fill the memory. */
 const MAX_ALIASES = 100
@@ -29,35 +21,76 @@ export class ConfigError extends PermanentError {
 /** These keys name a file wherever they stand: relative names count from the configuration's folder. */
 const FILE_KEYS: ReadonlySet<string> = new Set(['file', 'ca', 'cert', 'client-ca', 'site-file'])
 
+/** One thing that is wrong with a text. */
+export interface ConfigComplaint extends Place {
+  readonly path: readonly PropertyKey[]
+  readonly what: string
+}
+
+/** A YAML text read by a schema: what it says, or what is wrong with it, and where its parts stand. */
+export type ConfigText<T> =
+  | { readonly value: T; readonly complaints?: undefined; readonly places: YamlPlaces }
+  | { readonly complaints: readonly ConfigComplaint[]; readonly places: YamlPlaces }
+
 /**
  * Reads YAML text by a schema. Relative names of files in it count from the folder of `file`.
  * @throws ConfigError with every complaint at once
  */
 export function readConfig<T>(schema: z.ZodType<T>, text: string, file: string): T {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const complain = (offset: number, path: readonly PropertyKey[], what: string): string => {
-    const { line, col } = lines.linePos(offset)
-    const key = path.length > 0 ? `${path.map(String).join('.')}: ` : ''
-    return `${file}:${Math.max(line, 1)}:${Math.max(col, 1)}: ${key}${what}`
-  }
-  const syntax = [...document.errors, ...document.warnings]
-  if (syntax.length > 0)
-    throw new ConfigError(syntax.map(({ pos, message }) => complain(pos[0], [], message)))
+  const read = readConfigText(schema, text, file)
+  if (read.complaints === undefined) return read.value
+  throw new ConfigError(read.complaints.map((complaint) => `${file}:${complaintText(complaint)}`))
+}
 
-  const value = withResolvedFiles(valueOf(document, complain), dirname(resolve(file)))
-  const result = schema.safeParse(value)
-  if (result.success) return result.data
-  throw new ConfigError(
-    result.error.issues.flatMap((issue) => {
-      if (issue.code !== 'unrecognized_keys')
-        return complain(offsetOf(document, issue.path), issue.path, wording(document, issue))
-      const known = knownKeys(schema, issue.path)
-      return issue.keys.map((key) =>
-        complain(offsetOfKey(document, issue.path, key), issue.path, unknownKey(key, known)),
-      )
-    }),
-  )
+/** `line:column: key: what` */
+export function complaintText({ line, column, path, what }: ConfigComplaint): string {
+  const key = path.length > 0 ? `${path.map(String).join('.')}: ` : ''
+  return `${line}:${column}: ${key}${what}`
+}
+
+/** Like readConfig, for those who want to know more. Never throws for what the text says. */
+export function readConfigText<T>(schema: z.ZodType<T>, text: string, file: string): ConfigText<T> {
+  const lines = new LineCounter()
+  // The library compares every key with all before it, which takes seconds from some thousand on: see duplicates().
+  const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false }
+  const document = parseDocument(text, options)
+  const places = new YamlPlaces(document, lines)
+  const syntax = [
+    ...[...document.errors, ...document.warnings].map(({ pos, message }) => ({
+      ...places.atOffset(pos[0]),
+      what: message,
+    })),
+    ...places.duplicates().map(({ key, at, first }) => ({
+      ...at,
+      what: `"${key}" stands here for the second time: the first is in line ${first.line}`,
+    })),
+  ]
+  if (syntax.length > 0)
+    return { places, complaints: syntax.map((complaint) => ({ ...complaint, path: [] })) }
+  const plain = valueOf(document, places)
+  if (plain.complaint !== undefined) return { places, complaints: [plain.complaint] }
+  const result = schema.safeParse(withResolvedFiles(plain.value, dirname(resolve(file))))
+  if (result.success) return { places, value: result.data }
+  return {
+    places,
+    complaints: result.error.issues.flatMap((issue) => complaintsOf(schema, places, issue)),
+  }
+}
+
+function complaintsOf(
+  schema: unknown,
+  places: YamlPlaces,
+  issue: z.core.$ZodIssue,
+): readonly ConfigComplaint[] {
+  const { path } = issue
+  if (issue.code !== 'unrecognized_keys')
+    return [{ ...places.of(path), path, what: wording(places, issue) }]
+  const known = knownKeys(schema, path)
+  return issue.keys.map((key) => ({
+    ...places.ofKey(path, key),
+    path,
+    what: unknownKey(key, known),
+  }))
 }
 
 function withResolvedFiles(value: unknown, folder: string): unknown {
@@ -73,13 +106,18 @@ function withResolvedFiles(value: unknown, folder: string): unknown {
   )
 }
 
-type Complain = (offset: number, path: readonly PropertyKey[], what: string) => string
-
-function valueOf(document: Document.Parsed, complain: Complain): unknown {
+function valueOf(
+  document: Document.Parsed,
+  places: YamlPlaces,
+):
+  | { readonly value: unknown; readonly complaint?: undefined }
+  | { readonly complaint: ConfigComplaint } {
   try {
-    return document.toJS({ maxAliasCount: MAX_ALIASES }) ?? {}
+    const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES })
+    return { value: value ?? {} }
   } catch (error) {
-    throw new ConfigError([complain(offsetOfDeadAlias(document), [], reasonOf(error))])
+    const place = places.atOffset(offsetOfDeadAlias(document))
+    return { complaint: { ...place, path: [], what: reasonOf(error) } }
   }
 }
 
@@ -96,32 +134,14 @@ function offsetOfDeadAlias(document: Document.Parsed): number {
 }
 
 /** The schema's own words, without what the place says already. */
-function wording(document: Document.Parsed, issue: z.core.$ZodIssue): string {
+function wording(places: YamlPlaces, issue: z.core.$ZodIssue): string {
   const message = issue.message.replace(/^Invalid input: /, '').replace(/, received undefined$/, '')
-  return issue.path.length === 0 || document.hasIn(issue.path) ? message : `missing, ${message}`
+  return places.has(issue.path) ? message : `missing, ${message}`
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
   const near = closest(key, known)
   return `unknown key "${key}"${near === undefined ? '' : `, did you mean "${near}"?`}`
-}
-
-/** Where the offending value stands; for a missing key, where its parent stands. */
-function offsetOf(document: Document.Parsed, path: readonly PropertyKey[]): number {
-  for (let depth = path.length; depth >= 0; depth--) {
-    const node = document.getIn(path.slice(0, depth), true)
-    if (isNode(node) && node.range) return node.range[0]
-  }
-  return 0
-}
-
-function offsetOfKey(document: Document.Parsed, path: readonly PropertyKey[], key: string): number {
-  const parent = path.length === 0 ? document.contents : document.getIn(path, true)
-  const pairs = isMap(parent) ? parent.items : []
-  for (const pair of pairs)
-    if (isPair(pair) && isScalar(pair.key) && String(pair.key.value) === key && pair.key.range)
-      return pair.key.range[0]
-  return offsetOf(document, path)
 }
 
 /** The keys a schema knows at a path; of alternatives, those of all. */

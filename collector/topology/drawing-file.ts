@@ -1,128 +1,52 @@
-import { z } from 'zod'
 import { closest } from '../../common/closest.ts'
-import { isMeasurementName, measurementNames } from '../../common/measurement.ts'
-import { duration, name, ratio } from '../../common/settings.ts'
 import type { Component, Drawing, Service } from './dependency.ts'
+import type { ComponentInFile, DrawingFile, ServiceInFile, WatchInFile } from './drawing-schema.ts'
 import { compile, type Complaint, type Model } from './model.ts'
-import { needsInFile } from './need-file.ts'
 
-/** The part of the site file that says what calling depends on: components, groups, services, accepted single points. */
-
-const MAX_TEXT = 200
-const MS_PER_S = 1000
-const DAY = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$/
+/** Looking for what was meant takes time for every id there is: so many mistakes get a hint. */
+const MAX_HINTS = 20
 /** Services whose id or label says so are for emergencies, unless the file says otherwise. */
 const EMERGENCY = /(?:^|[^0-9])112(?:$|[^0-9])|emergency|alarm|noodnummer/i
-
-const text = z.string().min(1).max(MAX_TEXT)
-const day = z.string().regex(DAY, 'expected a day such as 2027-05-31')
-const seconds = duration.transform((ms) => ms / MS_PER_S)
-
-const measurementName = z.string().transform((value, context) => {
-  if (isMeasurementName(value)) return value
-  const near = closest(value, measurementNames())
-  const hint = near === undefined ? '' : `, did you mean "${near}"?`
-  context.issues.push({ code: 'custom', message: `no such measurement${hint}`, input: value })
-  return z.NEVER
-})
-
-const watch = z.strictObject({
-  measurement: measurementName,
-  target: z.string().min(1),
-  agent: name.optional(),
-})
-
-const component = z.strictObject({
-  kind: z.string().min(1).default('component'),
-  needs: needsInFile.prefault([]),
-  /** false: it has no failure of its own. */
-  fails: z.boolean().default(true),
-  watch: watch.optional(),
-  owner: name.optional(),
-  site: name.optional(),
-  label: text.optional(),
-  /** Building, room, rack. */
-  place: text.optional(),
-  circuit: text.optional(),
-  serial: text.optional(),
-  contract: text.optional(),
-  'battery-installed': day.optional(),
-  /** Of a battery or a UPS: how long it was designed to carry its load. */
-  runtime: seconds.optional(),
-  /** Of a generator: from the loss of the mains to its power. */
-  start: seconds.optional(),
-  /** Of a generator: how long its fuel lasts. */
-  fuel: seconds.optional(),
-  /** Of a device: from power to service. */
-  boot: seconds.optional(),
-  'capacity-w': z.number().positive().optional(),
-  watts: z.number().nonnegative().optional(),
-  /** How many alike it stands for: 24 phones. */
-  count: z.int().min(1).optional(),
-  /** Of a link: the two it joins. */
-  links: z.tuple([name, name]).optional(),
-  poe: z
-    .strictObject({
-      'budget-w': z.number().positive().optional(),
-      port: z.int().min(1).optional(),
-      priority: z.enum(['critical', 'high', 'low']).optional(),
-    })
-    .optional(),
-  /** Share of time it is failed, where somebody knows. */
-  'failure-probability': z.number().min(0).max(1).optional(),
-})
-
-const service = z.strictObject({
-  needs: needsInFile.prefault([]),
-  label: text.optional(),
-  /** The site whose people use it. */
-  serves: name.optional(),
-  owner: name.optional(),
-  /** Share of time it is promised to work. */
-  promise: ratio.optional(),
-  /** How long it should work without mains. */
-  'hold-up': seconds.optional(),
-  /** Calls to the emergency services; where not said, what its id or label says. */
-  emergency: z.boolean().optional(),
-  watch: watch.optional(),
-})
-
-/** Things that fail together for a cause nobody draws: a room, a firmware, a duct. */
-const group = z.strictObject({
-  kind: z.string().min(1).default('group'),
-  label: text.optional(),
-  owner: name.optional(),
-  place: text.optional(),
-  members: z.array(name).min(1),
-})
-
-const acceptance = z.strictObject({ by: text, reason: text, review: day })
-
-/** Keys of the site file. */
-export const drawingKeys = {
-  components: z.record(name, component).default({}),
-  groups: z.record(name, group).default({}),
-  services: z.record(name, service).default({}),
-  /** Single points of failure that somebody answers for, by component. */
-  accepted: z.record(name, acceptance).default({}),
-}
-
-export interface DrawingFile {
-  readonly components: Readonly<Record<string, z.output<typeof component>>>
-  readonly groups: Readonly<Record<string, z.output<typeof group>>>
-  readonly services: Readonly<Record<string, z.output<typeof service>>>
-  readonly accepted: Readonly<Record<string, z.output<typeof acceptance>>>
-}
 
 /** What a drawing in the file means, or what is wrong with it. */
 export function readDrawing(file: DrawingFile): {
   readonly model: Model | undefined
   readonly complaints: readonly Complaint[]
 } {
-  const complaints = [...groupComplaints(file), ...acceptanceComplaints(file)]
+  const ids = new Ids(file)
+  const own = [
+    ...groupComplaints(file, ids),
+    ...linkComplaints(file, ids),
+    ...serviceComplaints(file),
+    ...acceptanceComplaints(file, ids),
+  ]
   const compiled = compile(drawingOf(file))
-  const found = (compiled.complaints ?? []).map((complaint) => withHint(complaint, file))
-  return { model: compiled.model, complaints: [...complaints, ...found] }
+  const found = (compiled.complaints ?? []).map(({ path, message }) => {
+    const id = /^"(.*)" is not declared under components$/.exec(message)?.[1]
+    return { path, message: id === undefined ? message : ids.undeclared(id) }
+  })
+  return { model: compiled.model, complaints: [...own, ...found] }
+}
+
+/** What is drawn, and what was meant by what is not. */
+export class Ids {
+  readonly #known: ReadonlySet<string>
+  #hints = 0
+
+  constructor({ components, groups }: Pick<DrawingFile, 'components' | 'groups'>) {
+    this.#known = new Set([...Object.keys(components), ...Object.keys(groups)])
+  }
+
+  has(id: string): boolean {
+    return this.#known.has(id)
+  }
+
+  undeclared(id: string): string {
+    const near = this.#hints++ < MAX_HINTS ? closest(id, [...this.#known]) : undefined
+    const hint =
+      near === undefined ? ': draw it there, or correct the name' : `, did you mean "${near}"?`
+    return `"${id}" is not declared under components${hint}`
+  }
 }
 
 function drawingOf({ components, groups, services, accepted }: DrawingFile): Drawing {
@@ -146,11 +70,7 @@ function drawingOf({ components, groups, services, accepted }: DrawingFile): Dra
   }
 }
 
-function componentOf(
-  id: string,
-  read: z.output<typeof component>,
-  causes: readonly string[],
-): Component {
+function componentOf(id: string, read: ComponentInFile, causes: readonly string[]): Component {
   const { poe } = read
   return {
     id,
@@ -188,7 +108,7 @@ function componentOf(
   }
 }
 
-function serviceOf(id: string, read: z.output<typeof service>): Service {
+function serviceOf(id: string, read: ServiceInFile): Service {
   return {
     id,
     needs: read.needs,
@@ -204,11 +124,7 @@ function serviceOf(id: string, read: z.output<typeof service>): Service {
   }
 }
 
-function watchOf({
-  measurement,
-  target,
-  agent,
-}: z.output<typeof watch>): NonNullable<Component['watch']> {
+function watchOf({ measurement, target, agent }: WatchInFile): NonNullable<Component['watch']> {
   return { measurement, target, ...withoutUndefined({ agent }) }
 }
 
@@ -229,7 +145,7 @@ function keysOf<T extends object>(from: T): (keyof T & string)[] {
   return keys
 }
 
-function groupComplaints({ components, groups }: DrawingFile): readonly Complaint[] {
+function groupComplaints({ components, groups }: DrawingFile, ids: Ids): readonly Complaint[] {
   return Object.entries(groups).flatMap(([id, { members }]) => [
     ...(Object.hasOwn(components, id)
       ? [{ path: ['groups', id], message: `"${id}" is a component too: give one another name` }]
@@ -240,30 +156,39 @@ function groupComplaints({ components, groups }: DrawingFile): readonly Complain
         : [
             {
               path: ['groups', id, 'members', at],
-              message: undeclared(member, Object.keys(components)),
+              message: Object.hasOwn(groups, member)
+                ? `"${member}" is a group: name its members here`
+                : ids.undeclared(member),
             },
           ],
     ),
   ])
 }
 
-function acceptanceComplaints(file: DrawingFile): readonly Complaint[] {
-  const known = [...Object.keys(file.components), ...Object.keys(file.groups)]
-  const ids = new Set(known)
-  return Object.keys(file.accepted)
+function linkComplaints({ components }: DrawingFile, ids: Ids): readonly Complaint[] {
+  return Object.entries(components).flatMap(([id, { links }]) => {
+    if (links === undefined) return []
+    const path = ['components', id, 'links']
+    if (links[0] === links[1])
+      return [{ path, message: 'it joins a thing to itself: name the two it joins' }]
+    return links.flatMap((end, at) =>
+      ids.has(end) ? [] : [{ path: [...path, at], message: ids.undeclared(end) }],
+    )
+  })
+}
+
+function serviceComplaints({ services }: DrawingFile): readonly Complaint[] {
+  return Object.entries(services)
+    .filter(([, { needs }]) => needs.length === 0)
+    .map(([id]) => ({
+      path: ['services', id],
+      message:
+        'it hangs in the air: list under needs what must work for it, such as needs: [sw-1, pbx]',
+    }))
+}
+
+function acceptanceComplaints({ accepted }: DrawingFile, ids: Ids): readonly Complaint[] {
+  return Object.keys(accepted)
     .filter((id) => !ids.has(id))
-    .map((id) => ({ path: ['accepted', id], message: undeclared(id, known) }))
-}
-
-/** What is meant may be spelt almost alike. */
-function withHint(complaint: Complaint, { components, groups }: DrawingFile): Complaint {
-  const id = /^"(.*)" is not declared under components$/.exec(complaint.message)?.[1]
-  if (id === undefined) return complaint
-  return { ...complaint, message: undeclared(id, Object.keys({ ...components, ...groups })) }
-}
-
-function undeclared(id: string, known: readonly string[]): string {
-  const near = closest(id, known)
-  const hint = near === undefined ? '' : `, did you mean "${near}"?`
-  return `"${id}" is not declared under components${hint}`
+    .map((id) => ({ path: ['accepted', id], message: ids.undeclared(id) }))
 }

@@ -173,10 +173,18 @@ function linksOf({ components }: Drawing): Links {
   return links
 }
 
+/** Of a long way round, so many are named at each end. */
+const SHOWN_OF_CYCLE = 8
+
 function cycleComplaint(ids: readonly string[]): Complaint {
   const [first = ''] = ids
-  const round = [...ids, first].join(' -> ')
-  const message = `what it needs leads back to itself: ${round}`
+  const left = ids.length - 2 * SHOWN_OF_CYCLE
+  const shown =
+    left > 0
+      ? [...ids.slice(0, SHOWN_OF_CYCLE), `(${left} more)`, ...ids.slice(-SHOWN_OF_CYCLE)]
+      : ids
+  const round = [...shown, first].join(' -> ')
+  const message = `what it needs leads back to itself: ${round}: take one of these needs out, or draw a ring of links with path`
   return { path: ['components', first, 'needs'], message }
 }
 

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { name } from '../../common/settings.ts'
 import { parseCidr, type Cidr } from './address.ts'
 import { BusinessHours, isTimeZone } from './business-hours.ts'
-import { drawingKeys, readDrawing } from './drawing-file.ts'
+import { Ids, readDrawing } from './drawing-file.ts'
+import { drawingKeys } from './drawing-schema.ts'
 
 const MAX_CIDRS = 1000
 const MAX_TEXT = 200
@@ -114,9 +115,12 @@ export const siteFile = z
       if (owner !== undefined && !declared('parties', owner))
         complain([kind, id, 'owner'], `"${owner}" is not declared under parties`)
     }
-    for (const [id, { at }] of Object.entries(file.agents)) {
+    const ids = new Ids(file)
+    for (const [id, { at, 'runs-on': machine }] of Object.entries(file.agents)) {
       if (at !== undefined && !declared('networks', at))
         complain(['agents', id, 'at'], `"${at}" is not declared under networks`)
+      if (machine !== undefined && !ids.has(machine))
+        complain(['agents', id, 'runs-on'], ids.undeclared(machine))
     }
     for (const { path, message } of equalBlocks(file.networks)) complain(path, message)
     for (const { path, message } of readDrawing(file).complaints) complain([...path], message)

@@ -336,7 +336,10 @@ test('ten thousand components that lead back to themselves are complained of, wi
     ring.set(id, { id, kind: 'thing', needs: [names[(at + 1) % names.length] ?? ''], fails: true })
   const { complaints = [] } = compile({ components: ring, services, accepted })
   t.equal(complaints.length, 1)
-  t.match(complaints[0]?.message, /leads back to itself: ring-0 -> ring-1 -> .* -> ring-0$/)
+  t.match(
+    complaints[0]?.message,
+    /leads back to itself: ring-0 -> ring-1 -> .* -> ring-0: take one of these needs out/,
+  )
 })
 
 function withRuntime(drawing: Drawing, id: string, runtimeS: number): Drawing {

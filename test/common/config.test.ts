@@ -116,7 +116,10 @@ test('a mistake gets the complaint that helps', async (t) => {
       'agent: a\nprobe: {kind: pong}',
       ["agent.yaml:2:15: probe.kind: Invalid discriminator value. Expected 'ping' | 'ups'"],
     ],
-    ['agent: a\n"agent": b', ['agent.yaml:2:1: Map keys must be unique']],
+    [
+      'agent: a\n"agent": b',
+      ['agent.yaml:2:1: "agent" stands here for the second time: the first is in line 1'],
+    ],
     ['agent: a\n__proto__: {polluted: 1}', ['agent.yaml:2:1: unknown key "__proto__"']],
     ['agent: !secret a', ['agent.yaml:1:8: Unresolved tag: !secret']],
     [
