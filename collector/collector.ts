@@ -17,6 +17,8 @@ import { Live } from './live.ts'
 import { Dispatch } from './notify/dispatch.ts'
 import { buildOverview } from './overview-builder.ts'
 import { PathHistory } from './path-history.ts'
+import { PowerDesk } from './power/power-desk.ts'
+import { PowerHistory, powerHistoryState } from './power/power-history.ts'
 import { Sender, senderState } from './sender.ts'
 import { SiteWatch } from './site-watch.ts'
 import { allOf, checkFolder, checkPort, listenError, readTls } from './start-checks.ts'
@@ -45,6 +47,7 @@ const collectorState = z.object({
   evaluator: z.unknown(),
   dispatch: z.unknown(),
   agents: z.array(senderState),
+  power: powerHistoryState.optional(),
 })
 
 type Closer = () => Promise<void> | void
@@ -57,6 +60,8 @@ export class Collector {
   /** Last opened, first closed. */
   readonly #closers: Closer[] = []
   readonly #paths = new PathHistory()
+  readonly #powerHistory: PowerHistory
+  readonly #power: PowerDesk
   readonly #streams: EventStreams
   readonly #live: Live
   readonly #store: Store
@@ -85,6 +90,15 @@ export class Collector {
     this.#live = new Live(async () => this.#overview(), this.#streams, nowMs)
     this.#state = new StateFile(stateFile(config), () => this.#snapshot(), log)
     this.#evaluator = new Evaluator(config.rules, state?.evaluator, () => site.site)
+    this.#powerHistory = new PowerHistory(state?.power)
+    this.#power = new PowerDesk({
+      chain: () => this.#evaluator.chain,
+      history: (atMs, nameOf) => this.#powerHistory.view(atMs, nameOf),
+      siteFileMs: () => site.changedMs,
+      nameOf: (party) => site.site.nameOfParty(party),
+      horizonsOf: () => [],
+      nowMs,
+    })
     this.#verdicts = new VerdictWriter(store, log)
     this.#ingest = new Ingest(
       {
@@ -185,6 +199,7 @@ export class Collector {
       tokens: this.#tokens,
       overview: async () => this.#live.json(),
       follow: async (begin) => this.#live.follow(begin),
+      power: this.#power,
       problem: async () => this.#problem(),
       streams: this.#streams,
       nowMs,
@@ -199,6 +214,8 @@ export class Collector {
       tls,
     })
     this.#server = server
+    // Whoever asks first is not told that nothing is drawn.
+    await this.#tick()
     await server.listen(listen).catch(async (error: unknown) => {
       await server.close()
       throw listenError(listen.host, listen.port, error)
@@ -249,6 +266,7 @@ export class Collector {
   #apply({ changes, points }: Outcome): void {
     if (points.length > 0) {
       this.#paths.add(points)
+      this.#powerHistory.add(points)
       this.#verdicts.add(points)
     }
     if (changes.length > 0) {
@@ -319,6 +337,7 @@ export class Collector {
       limitsOf: (path) => this.#evaluator.shownLimits(path),
       nameOf: (party) => this.#site.site.nameOfParty(party),
       senders: this.#ingest.senders,
+      power: this.#power.summary(),
       link: (breach) => this.#link(breach),
     })
   }
@@ -328,6 +347,7 @@ export class Collector {
       evaluator: this.#evaluator.snapshot(),
       dispatch: this.#dispatch.snapshot(),
       agents: this.#ingest.senders.map(({ state }) => state),
+      power: this.#powerHistory.snapshot(),
     }
   }
 

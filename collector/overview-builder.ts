@@ -1,6 +1,7 @@
 import { version } from '../common/version.ts'
 import { SEVERITIES, type Breach } from './evaluate/breach.ts'
 import type { ShownLimits } from './evaluate/rule.ts'
+import type { PowerSummary } from './http/power-view.ts'
 import type { AgentProblem, AgentView, AlertView, Overview, PathView } from './http/overview.ts'
 import { adviceOn, messageOf } from './notify/message.ts'
 import { historyFromMs, type PathHistory } from './path-history.ts'
@@ -24,6 +25,7 @@ export interface OverviewSources {
   readonly paths: PathHistory
   readonly breaches: readonly Breach[]
   readonly senders: readonly Sender[]
+  readonly power: PowerSummary | null
   readonly link: (breach: Breach) => string
   readonly limitsOf: (path: Pick<PathView, 'from' | 'to' | 'at'>) => ShownLimits
   /** What people call a party of the site file. */
@@ -53,6 +55,7 @@ export function buildOverview(sources: OverviewSources): Overview {
     agents: sources.senders
       .map((sender) => agentView(sender, silent(sender), problemsOf(sender, firing, nowMs)))
       .sort((a, b) => a.agent.localeCompare(b.agent)),
+    power: sources.power,
   }
 }
 

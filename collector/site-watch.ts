@@ -5,6 +5,8 @@ import type { Logger } from '../common/log.ts'
 import { siteFile } from './topology/site-file.ts'
 import { Site } from './topology/site.ts'
 
+const NS_PER_MS = 1_000_000n
+
 /** Reads a site file. @throws ConfigError with everything that is wrong in it */
 export async function readSite(path: string): Promise<Site> {
   let text: string
@@ -35,6 +37,12 @@ export class SiteWatch {
     if (path === undefined) return new SiteWatch(undefined, new Site(), '', log)
     const mark = await markOf(path)
     return new SiteWatch(path, await readSite(path), mark, log)
+  }
+
+  /** When the file that is read now was last changed; null without a file. */
+  get changedMs(): number | null {
+    const [, , mtimeNs] = this.#mark.split(' ')
+    return mtimeNs === undefined ? null : Number(BigInt(mtimeNs) / NS_PER_MS)
   }
 
   get site(): Site {

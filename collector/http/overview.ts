@@ -1,3 +1,5 @@
+import type { PowerSummary } from './power-view.ts'
+
 /** What the console shows, as the server sends it: the answer of GET /api/v1/overview and the first event of GET /api/v1/events. */
 export interface Overview {
   readonly atMs: number
@@ -19,6 +21,8 @@ export interface Overview {
   /** Firing ones first, the most severe before the others; then newest first. At most 100. */
   readonly alerts: readonly AlertView[]
   readonly agents: readonly AgentView[]
+  /** Null where nothing is drawn. What the page Power shows is fetched for itself: GET /api/v1/power. */
+  readonly power: PowerSummary | null
 }
 
 /** What one source says of a path at one place: a row. What was not measured is null. */

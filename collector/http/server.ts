@@ -17,6 +17,7 @@ import type { Ingest } from '../ingest.ts'
 import { Access } from './access.ts'
 import { consoleRoutes } from './console.ts'
 import { EventStreams } from './events.ts'
+import { powerRoutes, type PowerPages } from './power-routes.ts'
 import { refuse } from './reply.ts'
 import { sessionRoutes } from './session-routes.ts'
 import { Sessions } from './sessions.ts'
@@ -69,6 +70,7 @@ export interface ServerOptions {
   readonly overview: () => Promise<string>
   /** Begins a stream of changes with the overview they build upon. */
   readonly follow: <T>(begin: (first: string) => T) => Promise<T>
+  readonly power: PowerPages
   /** Why the collector cannot do its work now; undefined when it can. */
   readonly problem: () => Promise<string | undefined>
   readonly streams: EventStreams
@@ -116,6 +118,7 @@ export async function createServer(options: ServerOptions): Promise<HttpServer> 
     { onRequest: forViewers, exposeHeadRoute: false },
     async (request, reply) => follow((first) => streams.open(request, reply, first)),
   )
+  powerRoutes(server, options.power, forViewers)
   await consoleRoutes(server, options.consoleFolder)
   return server
 }

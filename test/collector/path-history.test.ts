@@ -67,6 +67,7 @@ function overviewOf(
     paths,
     breaches: [],
     senders: [],
+    power: null,
     link: () => '',
     limitsOf: () => ({ jitterMs: 30 }),
     nameOf: (party) => (party === 'carrier' ? 'Carrier & Sons' : party),

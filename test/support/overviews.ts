@@ -25,6 +25,7 @@ export function emptyOverview(atMs: number): Overview {
     pathsLeftOut: 0,
     alerts: [],
     agents: [],
+    power: null,
   }
 }
 
