@@ -89,8 +89,9 @@ export class Farewell {
     }, limitMs)
     try {
       const answer = await client.push(batch, AbortSignal.any([limit.signal, signal]))
-      if (answer.kind === 'refused')
-        log.warn({ url: address.url, reason: answer.reason }, 'farewell refused')
+      const { url } = address
+      if (answer.kind === 'accepted') log.info({ url }, 'farewell heard')
+      if (answer.kind === 'refused') log.warn({ url, reason: answer.reason }, 'farewell refused')
       return answer.kind === 'accepted' || answer.kind === 'refused'
     } finally {
       cancel()
