@@ -248,16 +248,20 @@ export const POWER_VOCABULARY = {
   },
   component: {
     meaning:
-      'written by the collector: what is known of a component of the site file; every minute, and when it changes',
+      'written by the collector: what is known of a component of the site file that is watched, or whose failure alone would stop a service; every minute, and when it changes',
     tags: { target: 'its id in the site file', kind: 'its kind there' },
     fields: {
-      state: { type: 'string', meaning: 'up, degraded, down or unknown' },
+      state: {
+        type: 'string',
+        meaning: 'up, degraded, down or unknown; absent where no watch ever told of it',
+      },
       state_code: {
         type: 'integer',
         meaning: 'the same for state timelines: 0 up, 1 degraded, 2 unknown, 3 down',
       },
       reason: { type: 'string', meaning: 'what says so, in words' },
       stops: { type: 'string', meaning: 'services that its failure would stop now' },
+      stops_services: { type: 'integer', meaning: 'how many these are' },
       minutes_left: { type: 'float', unit: 'min', meaning: 'until it falls, while on battery' },
     },
   },
@@ -265,6 +269,10 @@ export const POWER_VOCABULARY = {
 
 /** What the topology says of a service. */
 export const SERVICE_CHAIN_FIELDS = {
+  state_code: {
+    type: 'integer',
+    meaning: 'state for state timelines: 0 up, 1 at-risk, 2 unknown, 3 down',
+  },
   up: { type: 'boolean', meaning: 'all it needs works; absent while unknown' },
   single_points: {
     type: 'integer',

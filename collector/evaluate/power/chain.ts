@@ -14,9 +14,11 @@ const STORED_US = 60_000_000
 /** Names in one text field; more help nobody. */
 const NAMED = 20
 const S_PER_MIN = 60
-const STATE_CODES: Readonly<Record<ComponentState, number>> = {
+/** The worse, the higher, so that the worst of a step can be drawn. */
+const STATE_CODES: Readonly<Record<ComponentState | ServiceState, number>> = {
   up: 0,
   degraded: 1,
+  'at-risk': 1,
   unknown: 2,
   down: 3,
 }
@@ -45,6 +47,8 @@ export class Chain {
   #version = 0
   /** What was stored last of each component and service, and when. */
   readonly #stored = new Map<string, { readonly text: string; readonly atUs: number }>()
+  /** Components that stopped a service by themselves when last stored. */
+  #singles: Iterable<string> = []
 
   constructor(restored: unknown, topology: () => Topology, isIsolated: IsIsolated) {
     this.#topology = topology
@@ -109,10 +113,10 @@ export class Chain {
     const now = this.#now
     if (now === undefined) return []
     const stops = stopsBy(now)
+    const told = new Set([...now.observations.keys(), ...stops.keys(), ...this.#singles])
+    this.#singles = stops.keys()
     return [
-      ...[...now.observations].map(([id, observation]) =>
-        this.#componentPoint(now, id, observation, stops.get(id) ?? [], nowUs),
-      ),
+      ...[...told].map((id) => this.#componentPoint(now, id, stops.get(id) ?? [], nowUs)),
       ...now.live.model.services.map(({ id }) => this.#servicePoint(now, id, nowUs)),
     ].flatMap((point) => point ?? [])
   }
@@ -147,12 +151,12 @@ export class Chain {
   #componentPoint(
     now: ChainNow,
     id: string,
-    { state, reason }: Observation,
     stops: readonly string[],
     nowUs: number,
   ): Measurement | undefined {
     const { kind, site } = now.live.model.drawing.components.get(id) ?? {}
-    if (!this.#isDue(`component ${id}`, state, nowUs)) return undefined
+    const { state, reason } = now.observations.get(id) ?? {}
+    if (!this.#isDue(`component ${id}`, `${state ?? ''} ${stops.join()}`, nowUs)) return undefined
     const minutesLeft = now.forecast.components.get(id)
     return measurement(
       'component',
@@ -160,9 +164,10 @@ export class Chain {
       { target: id, kind, site },
       {
         state,
-        state_code: STATE_CODES[state],
+        state_code: state === undefined ? undefined : STATE_CODES[state],
         reason,
         stops: listed(stops),
+        stops_services: stops.length,
         minutes_left: minutesLeft === undefined ? undefined : Math.round(minutesLeft),
       },
     )
@@ -183,6 +188,7 @@ export class Chain {
       { target: id, source: 'chain', site: drawn.serves },
       {
         state,
+        state_code: STATE_CODES[state],
         ...(state === 'unknown' ? {} : { up: service.up }),
         single_points: singles.length,
         new_single_points: newSinglePoints.length,
