@@ -13,7 +13,8 @@ import { Collector } from './collector.ts'
 import { collectorConfig, type CollectorConfig } from './config.ts'
 import { createToken, listTokens, revokeToken, ROLES, type NewToken } from './http/tokens.ts'
 import { powerCommand, type PowerOptions } from './power-command.ts'
-import { readSite } from './site-watch.ts'
+import { checkSiteFile, type SiteCheck } from './site-check.ts'
+import { addSiteCommands } from './site-commands.ts'
 import { allOf, checkFolder, readTls } from './start-checks.ts'
 
 const FAILURE = 1
@@ -73,6 +74,7 @@ Examples:
   kiestoon-collector run --data ./data                       try it: http://127.0.0.1:8420
   kiestoon-collector check-config --config collector.yaml    say what is wrong in it
   kiestoon-collector run --config collector.yaml
+  kiestoon-collector site check site.yaml                    say what is wrong in it, and what nobody drew
   kiestoon-collector power --site site.yaml                  what single failure would silence us?
   kiestoon-collector token create --config collector.yaml --agent gw-1 --site hq
 
@@ -97,6 +99,7 @@ Exit codes: 0 done, 1 something failed, 2 wrong command line or configuration.`,
     .action(async (options: Where) => {
       await checkConfig(options)
     })
+  addSiteCommands(program, { today: today(), isColoured: isColoured() }, done)
   program
     .command('power')
     .description('what each service needs, what single failure stops it, and what may be taken out')
@@ -118,7 +121,7 @@ Examples:
     .action(async (options: PowerOptions) => {
       const { isTTY } = process.stdout
       const columns = isTTY ? process.stdout.columns : 100
-      const terminal = { isColoured: isTTY && process.env['NO_COLOR'] === undefined, columns }
+      const terminal = { isColoured: isColoured(), columns }
       console.log(await powerCommand(options, Date.now(), terminal))
     })
   const token = program.command('token').description('make, list and revoke tokens')
@@ -176,12 +179,13 @@ async function run(options: Where): Promise<number> {
 async function checkConfig(options: Where): Promise<void> {
   const config = await configOf(options)
   const path = config['site-file']
-  const [site] = await allOf([
-    path === undefined ? Promise.resolve(undefined) : readSite(path),
+  const [checked] = await allOf([
+    path === undefined ? Promise.resolve(undefined) : usableSite(path),
     readTls(config.tls),
   ]).catch((error: unknown) => {
     throw new ConfigError(reasonOf(error).split('\n'))
   })
+  const site = checked?.site
   const channels = new Set(config.notify.map(({ name }) => name))
   const strangers = (site?.emergencySites() ?? []).flatMap(([id, { notify }]) =>
     notify
@@ -198,9 +202,19 @@ async function checkConfig(options: Where): Promise<void> {
       `listens on ${host}:${port}${config.tls === undefined ? '' : ' with TLS'}`,
       `data in ${config.data}, store ${config.store.kind}`,
       site === undefined ? 'no site file' : `site file ${path ?? ''}: ${site.size} networks`,
+      ...(checked === undefined || site?.model === undefined
+        ? []
+        : [checked.summary, ...checked.lines]),
       `alerts by: ${config.notify.map(({ name }) => name).join(', ') || 'nothing (the console only)'}`,
     ].join('\n'),
   )
+}
+
+/** @throws ConfigError for a site file that cannot be used */
+async function usableSite(path: string): Promise<SiteCheck> {
+  const checked = await checkSiteFile(path, today(), isColoured() && process.stderr.isTTY)
+  if (checked.site === undefined) throw new ConfigError(checked.lines)
+  return checked
 }
 
 /** The configuration; what the command line says goes before what the file says. */
@@ -260,4 +274,15 @@ function newToken({ agent, site, role }: TokenRequest): NewToken {
 
 function now(): string {
   return new Date().toISOString()
+}
+
+/** Where this machine is, as 2026-12-01. */
+function today(): string {
+  const date = new Date()
+  const two = (number: number): string => String(number).padStart(2, '0')
+  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
+}
+
+function isColoured(): boolean {
+  return process.stdout.isTTY && process.env['NO_COLOR'] === undefined
 }

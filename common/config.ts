@@ -42,10 +42,10 @@ export function readConfig<T>(schema: z.ZodType<T>, text: string, file: string):
   throw new ConfigError(read.complaints.map((complaint) => `${file}:${complaintText(complaint)}`))
 }
 
-/** `line:column: key: what` */
-export function complaintText({ line, column, path, what }: ConfigComplaint): string {
+/** `line:column: key: what`; with a word before the key where one is given. */
+export function complaintText({ line, column, path, what }: ConfigComplaint, word = ''): string {
   const key = path.length > 0 ? `${path.map(String).join('.')}: ` : ''
-  return `${line}:${column}: ${key}${what}`
+  return `${line}:${column}: ${word}${key}${what}`
 }
 
 /** Like readConfig, for those who want to know more. Never throws for what the text says. */

@@ -1,6 +1,7 @@
 import { closest } from '../../common/closest.ts'
-import type { Component, Drawing, Service } from './dependency.ts'
+import type { Component, Drawing, Need, Service } from './dependency.ts'
 import type { ComponentInFile, DrawingFile, ServiceInFile, WatchInFile } from './drawing-schema.ts'
+import { POWER } from './inputs.ts'
 import { compile, type Complaint, type Model } from './model.ts'
 
 /** Looking for what was meant takes time for every id there is: so many mistakes get a hint. */
@@ -52,22 +53,56 @@ export class Ids {
 function drawingOf({ components, groups, services, accepted }: DrawingFile): Drawing {
   const causes = new Map<string, string[]>()
   for (const [id, { members }] of Object.entries(groups))
-    for (const member of members) causes.set(member, [...(causes.get(member) ?? []), id])
+    for (const member of members) {
+      const known = causes.get(member)
+      if (known === undefined) causes.set(member, [id])
+      else known.push(id)
+    }
+  const drawn = new Map<string, Component>()
+  for (const [id, read] of Object.entries(components))
+    drawn.set(id, componentOf(id, read, causes.get(id) ?? []))
+  for (const [id, { kind, label, owner, place }] of Object.entries(groups)) {
+    const rest = withoutUndefined({ label, owner, place })
+    drawn.set(id, { id, kind, needs: [], fails: true, ...rest })
+  }
+  for (const ups of [...drawn.values()]) drawBattery(drawn, ups)
   return {
-    components: new Map(
-      [
-        ...Object.entries(components).map(([id, read]) =>
-          componentOf(id, read, causes.get(id) ?? []),
-        ),
-        ...Object.entries(groups).map(([id, { kind, label, owner, place }]) => ({
-          ...{ id, kind, needs: [], fails: true },
-          ...withoutUndefined({ label, owner, place }),
-        })),
-      ].map((it) => [it.id, it]),
-    ),
+    components: drawn,
     services: new Map(Object.entries(services).map(([id, read]) => [id, serviceOf(id, read)])),
     accepted: new Map(Object.entries(accepted)),
   }
+}
+
+/**
+ * A UPS that says how long it carries its load has a battery within. Where none is drawn, it is drawn here, as <id>-battery: the UPS needs
+ * that or what feeds it.
+ */
+function drawBattery(drawn: Map<string, Component>, ups: Component): void {
+  const { id, kind, needs, runtimeS, batteryInstalled, label } = ups
+  const battery = `${id}-battery`
+  if (kind !== 'ups' || runtimeS === undefined || drawn.has(battery)) return
+  const named = needs.flatMap(idsIn)
+  if (named.some((it) => drawn.get(it)?.kind === 'battery')) return
+  const isFeed = (need: Need): boolean =>
+    idsIn(need).every((it) => POWER.has(drawn.get(it)?.kind ?? ''))
+  const feeds = needs.filter(isFeed)
+  const [feed] = feeds.length > 1 ? [{ all: feeds }] : feeds
+  if (feed === undefined) return
+  drawn.set(battery, {
+    ...{ id: battery, kind: 'battery', needs: [], fails: true, runtimeS },
+    ...withoutUndefined({ owner: ups.owner, site: ups.site, place: ups.place, batteryInstalled }),
+    label: `battery of ${label ?? id}`,
+  })
+  const others = needs.filter((need) => !isFeed(need))
+  drawn.set(id, { ...ups, needs: [{ any: [feed, battery] }, ...others] })
+}
+
+function idsIn(need: Need): readonly string[] {
+  if (typeof need === 'string') return [need]
+  if ('any' in need) return need.any.flatMap(idsIn)
+  if ('all' in need) return need.all.flatMap(idsIn)
+  if ('of' in need) return need.of.flatMap(idsIn)
+  return [need.path.from, need.path.to]
 }
 
 function componentOf(id: string, read: ComponentInFile, causes: readonly string[]): Component {

@@ -71,7 +71,7 @@ function isAlternative(model: Model, ups: number, what: number): boolean {
 }
 
 /** Kinds that give power. */
-const POWER: ReadonlySet<string> = new Set([
+export const POWER: ReadonlySet<string> = new Set([
   'mains',
   'generator',
   'panel',

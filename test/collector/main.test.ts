@@ -67,7 +67,7 @@ test('check-config reads everything it names, and says where what is wrong', asy
   t.match(good, { code: 0, stderr: '', stdout: /site\.yaml: 1 networks\nalerts by: log/ })
   await writeFile(site, 'networks: { hq: { cidr: [nonsense] } }\n')
   const wrongSite = await runCollector('check-config', '--config', config)
-  t.match(wrongSite, { code: 2, stderr: /site\.yaml:1:26: networks\.hq\.cidr\.0/ })
+  t.match(wrongSite, { code: 2, stderr: /site\.yaml:1:26: error: networks\.hq\.cidr\.0/ })
   await writeFile(
     config,
     'listen: 8420\nstore: { kind: oracle }\nlimits: { points: 0 }\ncolour: red\n',
