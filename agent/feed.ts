@@ -79,8 +79,9 @@ export class Feed {
   #takeUps(target: string, fields: Fields): void {
     this.#heard.add(target)
     const { line, comms_lost: isLost } = fields
-    if (isLost === true || line === 'unknown') this.#ups.delete(target)
-    else this.#ups.set(target, upsFailure(target, fields))
+    if (isLost !== true && line !== 'unknown') this.#ups.set(target, upsFailure(target, fields))
+    // Lost from sight while it ran down, it still does; on mains before, nobody knows.
+    else if (this.#ups.get(target) === undefined) this.#ups.delete(target)
   }
 
   #upsFailure(): PowerFailure | undefined {

@@ -36,7 +36,7 @@ const options = z.strictObject({
   /** Units to read; without it, every UPS the server lists. */
   ups: z.array(unitName).min(1).max(MAX_UNITS).optional(),
   /** For connecting, and for each request. */
-  timeout: duration.pipe(z.int().min(MIN_TIMEOUT_MS).max(MAX_TIMEOUT_MS)).prefault('5s'),
+  timeout: duration.pipe(z.int().min(MIN_TIMEOUT_MS).max(MAX_TIMEOUT_MS)).prefault('3s'),
   tls: z.enum(['off', 'try', 'required']).default('off'),
   /** File with the certificate to trust, where the server's own is not from a public authority. */
   ca: z

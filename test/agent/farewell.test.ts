@@ -56,6 +56,11 @@ test('farewell is said once per outage, and once more when the battery is low', 
   t.equal(feed.observe([ups('ups-1', { line: 'online' })]), undefined)
   t.equal(feed.failure, undefined)
   t.match(feed.observe([battery]), { cause: 'on-battery' }, 'another outage')
+  t.equal(feed.observe([ups('ups-1', { line: 'unknown', comms_lost: true })]), undefined)
+  t.match(feed.failure, { power: 'ups-1' }, 'lost from sight, it still runs down')
+  feed.observe([ups('ups-1', { line: 'online' })])
+  feed.observe([ups('ups-1', { line: 'unknown', comms_lost: true })])
+  t.equal(feed.failure, undefined)
   t.end()
 })
 
