@@ -6,6 +6,16 @@ import { clearRtp } from './clear-rtp.ts'
 import { mediaStopped } from './media-stopped.ts'
 import { pathLoss } from './path-loss.ts'
 import { pathQuality } from './path-quality.ts'
+import { batteryOld } from './power/battery-old.ts'
+import { atsRedundancy, pduOutletOff, pduOverload } from './power/pdu-trouble.ts'
+import { poeBudget, poePort } from './power/poe-trouble.ts'
+import { powerBlind } from './power/power-blind.ts'
+import { upsLowBattery } from './power/ups-low-battery.ts'
+import { upsNoBackup } from './power/ups-no-backup.ts'
+import { upsNoOutput } from './power/ups-no-output.ts'
+import { upsOnBattery } from './power/ups-on-battery.ts'
+import { upsOverload, upsOverTemperature } from './power/ups-strain.ts'
+import { upsTransfers } from './power/ups-transfers.ts'
 import type { ConfiguredRule, RuleKind } from './rule.ts'
 import { accountTakeover } from './sip/account-takeover.ts'
 import { certificateExpiring } from './sip/certificate-expiring.ts'
@@ -57,6 +67,20 @@ export const RULES: readonly RuleKind[] = [
   unknownDevice,
   deviceChanged,
   clearSip,
+  upsOnBattery,
+  upsTransfers,
+  upsLowBattery,
+  upsNoOutput,
+  upsNoBackup,
+  upsOverload,
+  upsOverTemperature,
+  batteryOld,
+  powerBlind,
+  atsRedundancy,
+  pduOverload,
+  pduOutletOff,
+  poeBudget,
+  poePort,
   tapBlind,
   siteCutOff,
   agentSilent,
