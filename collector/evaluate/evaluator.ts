@@ -81,6 +81,7 @@ export class Evaluator {
         farewells: this.#farewells,
         chain: this.#chain,
         siteLost: (site, atUs) => {
+          this.#chain.siteLost(site, atUs)
           for (const [, rule] of this.#rules) rule.siteLost?.(site, atUs)
         },
       }),

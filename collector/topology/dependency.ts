@@ -113,6 +113,8 @@ export interface Observation {
   readonly atUs: number
   /** A UPS on battery: its own input is lost, which does not say that the mains failed. */
   readonly inputLost?: boolean
+  /** Of its needs, those that it gets nothing from, whether they failed or what lies between: ids. */
+  readonly lostNeeds?: readonly string[]
   /** A UPS whose battery does not protect: bypass, no battery, low battery. */
   readonly isUnprotected?: boolean
   readonly runtimeLeftS?: number

@@ -1,4 +1,4 @@
-import { Families, type CutSets } from './cut-sets.ts'
+import { edgeCode, Families, type CutSets } from './cut-sets.ts'
 import type { Observation } from './dependency.ts'
 import type { Order } from './family.ts'
 import { upsInputs, type UpsInput } from './inputs.ts'
@@ -157,6 +157,10 @@ export class LiveModel {
       const { state: word, reason, sinceUs } = observation
       if (word === 'down') state.fail(index, { id, reason, isObserved: true, sinceUs })
       if (word === 'unknown') state.unknown.add(index)
+      for (const lost of observation.lostNeeds ?? []) {
+        const need = this.model.indexOf.get(lost)
+        if (need !== undefined) state.cut.add(edgeCode(this.model, index, need))
+      }
       if (observation.isUnprotected === true) this.#unprotect(state, index, observation)
     }
     this.#followInputs(state, observations)

@@ -61,7 +61,7 @@ export function chainNow(model: Model, observations: Observations, atMs: number)
   const atUs = atMs * US_PER_MS
   const overlay = live.overlay(observations)
   const later = forecast(live, observations, overlay, atUs)
-  return { live, observations, overlay, forecast: later, atUs }
+  return { live, observations, serviceWatches: new Map(), overlay, forecast: later, atUs }
 }
 
 /** All that is watched is well. */

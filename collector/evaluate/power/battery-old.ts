@@ -9,7 +9,9 @@ import { isCurrent, numberOf } from '../sip/points.ts'
 import { items, parts } from '../snapshot.ts'
 import type { Component } from '../../topology/dependency.ts'
 import { UNKNOWN } from '../../topology/site.ts'
-import { deviceOf, labelsOf, nameOf } from './device.ts'
+import { componentLabels } from './component-words.ts'
+import { dayUs } from './day.ts'
+import { deviceOf, nameOf } from './device.ts'
 import { UPS } from './ups-rule.ts'
 
 const NAME = 'battery-old'
@@ -85,7 +87,8 @@ class BatteryOld implements Rule {
       if (days === undefined) continue
       const { id } = component
       seen.add(id)
-      const labels = { site: UNKNOWN, owner: UNKNOWN, ...labelsOf(component) }
+      const { site = UNKNOWN, owner = UNKNOWN } = component
+      const labels = { site, owner, ...componentLabels(component) }
       this.#judge({ key: id, name: nameOf(component), labels, days }, nowUs)
     }
     for (const unit of this.#units.values()) {
@@ -114,7 +117,7 @@ class BatteryOld implements Rule {
   }
 
   #learn(point: Measurement, days: number): void {
-    const { key, name, labels } = deviceOf(this.#context.topology(), point)
+    const { key, name, labels } = deviceOf(this.#context, point)
     if (!this.#units.has(key) && this.#units.size >= MAX_UNITS) {
       this.#tooMany++
       return
@@ -162,8 +165,8 @@ class BatteryOld implements Rule {
 
 function ageOf({ batteryInstalled }: Component, nowUs: number): number | undefined {
   if (batteryInstalled === undefined) return undefined
-  const installedUs = Date.parse(`${batteryInstalled}T00:00:00Z`) * 1000
-  return Number.isNaN(installedUs) ? undefined : (nowUs - installedUs) / US_PER_DAY
+  const installedUs = dayUs(batteryInstalled)
+  return installedUs === undefined ? undefined : (nowUs - installedUs) / US_PER_DAY
 }
 
 function inYears(age: number): string {

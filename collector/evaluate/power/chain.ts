@@ -29,6 +29,8 @@ type IsIsolated = (agent: string, atUs: number) => boolean
 export interface ChainNow {
   readonly live: LiveModel
   readonly observations: ReadonlyMap<string, Observation>
+  /** What the watches of the services themselves say. */
+  readonly serviceWatches: ReadonlyMap<string, Observation>
   readonly overlay: Overlay
   readonly forecast: Forecast
   readonly atUs: number
@@ -53,7 +55,7 @@ export class Chain {
   constructor(restored: unknown, topology: () => Topology, isIsolated: IsIsolated) {
     this.#topology = topology
     this.#isIsolated = isIsolated
-    this.#watches = new Watches(parts(restored)['watches'])
+    this.#watches = new Watches(parts(restored)['watches'], (agent) => topology().machineOf(agent))
   }
 
   /** Undefined where nothing is drawn. */
@@ -91,6 +93,11 @@ export class Chain {
 
   forgetAgent(agent: string): void {
     this.#watches.forgetAgent(agent)
+  }
+
+  siteLost(site: string, atUs: number): void {
+    this.#watches.siteLost(site, atUs)
+    this.#renew(atUs)
   }
 
   /** Until when the readings of components reach, for whoever waits for news of them: the oldest; undefined when none is heard of. */
@@ -138,12 +145,15 @@ export class Chain {
       this.#now = undefined
       return
     }
-    const observations = this.#watches.observations(nowUs, this.#isIsolated)
+    const { components: observations, services: serviceWatches } = this.#watches.now(
+      nowUs,
+      this.#isIsolated,
+    )
     const known = this.#now
     const isSame = known?.live === live && isAlike(known.observations, observations)
     const overlay = isSame ? known.overlay : live.overlay(observations)
     this.#now = {
-      ...{ live, observations, overlay, atUs: nowUs },
+      ...{ live, observations, serviceWatches, overlay, atUs: nowUs },
       forecast: forecast(live, observations, overlay, nowUs),
     }
   }
@@ -227,6 +237,7 @@ function isAlike(
     const b = other.get(id)
     if (a.state !== b?.state || a.inputLost !== b.inputLost) return false
     if (a.isUnprotected !== b.isUnprotected || a.sinceUs !== b.sinceUs) return false
+    if (a.lostNeeds?.join() !== b.lostNeeds?.join()) return false
   }
   return true
 }

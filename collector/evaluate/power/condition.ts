@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { SEVERITIES, type Severity } from '../breach.ts'
+import { rhythmUs } from './rhythm.ts'
 
 /** What one reading says of a device, as a rule sees it. Unknown is neither: it starts nothing, and it heals nothing. */
 export interface Judgement {
@@ -19,14 +20,8 @@ export const UNKNOWN_JUDGEMENT: Judgement = { word: 'unknown' }
 
 /** Polls are as exact as the timers of the agents: this share of one may be missing from a hold. */
 const TIMER_SLACK = 0.1
-/** A pause between readings up to this long is rhythm; what comes at once after another is no poll. */
-const MAX_GAP_US = 300_000_000
-const MIN_GAP_US = 500_000
-/** How slowly a learned rhythm forgets a long pause. */
-const FORGET = 0.9
-const US_PER_S = 1_000_000
 /** Until it is known how often a device is read. */
-const FIRST_GAP_US = 10 * US_PER_S
+const FIRST_GAP_US = 10_000_000
 
 const schema = z.object({
   lastUs: z.number(),
@@ -107,8 +102,7 @@ export function step(
 }
 
 function learnRhythm(memory: ConditionMemory, timeUs: number): void {
-  const gapUs = timeUs - memory.lastUs
-  if (memory.lastUs >= 0 && gapUs >= MIN_GAP_US && gapUs <= MAX_GAP_US)
-    memory.gapUs = memory.gapUs === FIRST_GAP_US ? gapUs : Math.max(gapUs, memory.gapUs * FORGET)
+  const known = memory.gapUs === FIRST_GAP_US ? undefined : memory.gapUs
+  if (memory.lastUs >= 0) memory.gapUs = rhythmUs(known, timeUs - memory.lastUs) ?? FIRST_GAP_US
   memory.lastUs = timeUs
 }

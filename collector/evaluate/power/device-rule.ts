@@ -173,7 +173,7 @@ export class DeviceRule implements Rule {
       this.#counters.too_many++
       return undefined
     }
-    const { key, name, labels } = deviceOf(this.#context.topology(), point)
+    const { key, name, labels } = deviceOf(this.#context, point)
     const of = this.#watch.groupOf?.(labels) ?? { key, object: SINGLE }
     const device: WatchedDevice = {
       ...(known ?? { source: copyOf(source), agent: copyOf(agent), site: copyOf(site) }),

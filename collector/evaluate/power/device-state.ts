@@ -1,133 +1,151 @@
 import type { FieldValue, Measurement, MeasurementName } from '../../../common/measurement.ts'
 import type { Observation } from '../../topology/dependency.ts'
 import { countOf, numberOf, textOf } from '../sip/points.ts'
-import { lasting, percent } from '../words.ts'
+import { counted, percent } from '../words.ts'
+import { leftWords, readUps } from './ups-facts.ts'
 
 /** What one point says of the thing it is about: the state of a component that is watched by it. */
-export type DeviceState = Pick<
+export interface DeviceState extends Pick<
   Observation,
   'state' | 'reason' | 'inputLost' | 'isUnprotected' | 'runtimeLeftS' | 'chargeRatio'
->
+> {
+  /** Of a transfer switch: which of its two sources, in the order in which they are drawn, is lost to it. */
+  readonly lostSources?: readonly ('a' | 'b')[]
+}
 
-const US_PER_S = 1_000_000
 /** A check that failed once may have been unlucky. */
 const SURE_FAILURES = 2
+/** Fewer echo requests than this without an answer may have been lost. */
+const SURE_REQUESTS = 3
 
 type Fields = Readonly<Record<string, FieldValue>>
-
-const READERS: Readonly<
-  Partial<Record<MeasurementName, (fields: Fields) => DeviceState | undefined>>
-> = {
-  ups: upsState,
-  power_supply: supplyState,
-  transfer_switch: transferSwitchState,
-  pdu: (fields) => silent(fields) ?? { state: 'up', reason: 'answers' },
-  pdu_outlet: (fields) => silent(fields) ?? onOff(fields['on'], 'on', 'switched off'),
-  poe_port: (fields) =>
-    silent(fields) ?? onOff(fields['delivering'], 'gives power', 'gives no power'),
-  poe_budget: (fields) => silent(fields) ?? budgetState(textOf(fields, 'state')),
-  ping: pingState,
-  sip_options: (fields) => checkState(fields, fields['alive'], 'answers'),
-  sip_registration: (fields) => checkState(fields, fields['registered'], 'registered'),
-  agent: () => HEARD,
-  host: () => HEARD,
-}
+type Reader = (fields: Fields, tags: Measurement['tags']) => DeviceState | undefined
 
 const HEARD: DeviceState = { state: 'up', reason: 'heard from' }
 
-/** Undefined where the point says nothing of it. */
-export function deviceStateOf({ name, fields }: Measurement): DeviceState | undefined {
-  return READERS[name]?.(fields)
+const READERS: Readonly<Partial<Record<MeasurementName, Reader>>> = {
+  ups: upsState,
+  power_supply: supplyState,
+  transfer_switch: (fields) => silent(fields) ?? transferSwitchState(fields),
+  pdu: (fields) => silent(fields) ?? pduState(fields),
+  pdu_outlet: (fields) => silent(fields) ?? onOff(fields['on'], 'on', 'switched off'),
+  poe_port: (fields) =>
+    silent(fields) ?? onOff(fields['delivering'], 'gives power', 'gives no power'),
+  poe_budget: (fields) => silent(fields) ?? budgetState(fields),
+  ping: pingState,
+  sip_options: (fields) => checkState(fields, fields['alive'], 'answers'),
+  sip_registration: registrationState,
+  agent: () => HEARD,
+  host: ({ up }, { target }) =>
+    target === undefined ? HEARD : onOff(up, 'the interface is up', 'the interface is down'),
 }
 
-/** On battery, and not on purpose. */
-export function isOnBattery({ line, self_testing, calibrating }: Fields): boolean {
-  return line === 'battery' && self_testing !== true && calibrating !== true
-}
-
-/** Battery low or a shutdown on its way, by its own word or below its own limits. */
-export function isLow(fields: Fields): boolean {
-  const { low_battery, forced_shutdown, shutdown_pending } = fields
-  if (low_battery === true || forced_shutdown === true || shutdown_pending === true) return true
-  return (
-    isBelow(fields, 'runtime_left_s', 'low_runtime_s') ||
-    isBelow(fields, 'charge_ratio', 'low_charge_ratio')
-  )
-}
-
-/** "on battery, 62 %, 11 min left" */
-export function batteryWords(fields: Fields): string {
-  const charge = numberOf(fields, 'charge_ratio')
-  const left = numberOf(fields, 'runtime_left_s') ?? numberOf(fields, 'runtime_s')
-  return [
-    isLow(fields) ? 'on battery, which is low' : 'on battery',
-    charge === undefined ? '' : percent(charge),
-    left === undefined ? '' : `${lasting(left * US_PER_S)} left`,
-  ]
-    .filter((part) => part !== '')
-    .join(', ')
+/** Undefined where the point says nothing of it: what was known before holds until it is out of date. */
+export function deviceStateOf({ name, fields, tags }: Measurement): DeviceState | undefined {
+  return READERS[name]?.(fields, tags)
 }
 
 function upsState(fields: Fields): DeviceState {
-  const unknown = silent(fields)
-  if (unknown !== undefined) return unknown
-  const chargeRatio = numberOf(fields, 'charge_ratio')
-  const runtimeLeftS = numberOf(fields, 'runtime_left_s') ?? numberOf(fields, 'runtime_s')
+  const facts = readUps(fields)
+  const { line, reason, isOnPurpose, isLow, lowReason, runtimeLeftS, chargeRatio } = facts
   const figures = chargeRatio === undefined ? {} : { chargeRatio }
-  const { line } = fields
-  if (line === 'off') return { state: 'down', reason: 'output off' }
-  if (line === 'bypass')
-    return { state: 'degraded', reason: 'on bypass: protects nothing', isUnprotected: true }
-  if (line === 'battery') {
-    if (!isOnBattery(fields)) return { state: 'up', reason: 'on battery for a test', ...figures }
-    const runs = runtimeLeftS === undefined ? {} : { runtimeLeftS }
-    const reason = batteryWords(fields)
-    const isUnprotected = isLow(fields)
-    return { state: 'degraded', reason, inputLost: true, isUnprotected, ...runs, ...figures }
+  const left = leftWords(facts)
+  switch (line) {
+    case 'unknown':
+      return { state: 'unknown', reason: reason === '' ? 'nothing is heard of it' : reason }
+    case 'off':
+      return { state: 'down', reason: 'its output is off' }
+    case 'bypass':
+      return { state: 'degraded', reason: 'on bypass: it protects nothing', isUnprotected: true }
+    case 'battery': {
+      if (isOnPurpose) return { state: 'up', reason: 'on battery for a test', ...figures }
+      // Low or not: while it gives power it has not failed. For how long is the forecast's business.
+      const words = `on battery${left === '' ? '' : `, ${left}`}${isLow ? `; ${lowReason}` : ''}`
+      const runs = runtimeLeftS === undefined ? {} : { runtimeLeftS }
+      return { state: 'degraded', reason: words, inputLost: true, ...runs, ...figures }
+    }
+    case 'online': {
+      const { none, weak } = weaknesses(fields, isLow ? lowReason : '')
+      if (none.length + weak.length === 0) return { state: 'up', reason: 'on mains', ...figures }
+      const words = [...none, ...weak].join(', ')
+      const isUnprotected = none.length > 0
+      return { state: 'degraded', reason: words, isUnprotected, ...figures }
+    }
   }
-  if (line !== 'online') {
-    const reason = textOf(fields, 'reason') ?? 'it does not say what feeds the load'
-    return { state: 'unknown', reason }
-  }
-  const weak = weakness(fields)
-  if (weak === undefined) return { state: 'up', reason: 'on mains', ...figures }
-  return { state: 'degraded', reason: weak, isUnprotected: true, ...figures }
 }
 
-/** Why its battery would not carry the load. */
-export function weakness(fields: Fields): string | undefined {
-  if (fields['no_battery'] === true) return 'no battery'
-  if (fields['charger_fault'] === true) return 'the charger failed'
-  if (fields['replace_battery'] === true) return 'the battery is to be replaced'
-  if (fields['self_test_failed'] === true) return 'the last self-test failed'
-  if (fields['low_battery'] === true) return 'the battery is low'
-  return undefined
+/** Why its battery would not carry the load at all, and why perhaps for less long than it should. */
+function weaknesses(
+  fields: Fields,
+  low: string,
+): { readonly none: readonly string[]; readonly weak: readonly string[] } {
+  const said = (words: Readonly<Record<string, string>>): readonly string[] =>
+    Object.entries(words).flatMap(([field, word]) => (fields[field] === true ? [word] : []))
+  return {
+    none: [
+      ...said({ no_battery: 'no battery', self_test_failed: 'the last self-test failed' }),
+      ...(low === '' ? [] : [`the battery would not hold: ${low}`]),
+    ],
+    weak: said({
+      charger_fault: 'the charger failed',
+      replace_battery: 'the battery is to be replaced',
+      overload: 'overloaded',
+      over_temperature: 'too hot',
+    }),
+  }
 }
 
+/** Mains and battery of a machine are two supplies, each with a point of its own. */
 function supplyState(fields: Fields): DeviceState | undefined {
-  const { kind, online } = fields
-  if (kind !== 'mains' || typeof online !== 'boolean') return undefined
-  return online
-    ? { state: 'up', reason: 'mains present' }
-    : { state: 'down', reason: 'mains absent' }
+  const { kind, online, status } = fields
+  if (kind === 'mains') return onOff(online, 'mains present', 'mains absent')
+  const charge = numberOf(fields, 'charge_ratio')
+  const runtimeLeftS = numberOf(fields, 'runtime_s')
+  const figures = charge === undefined ? {} : { chargeRatio: charge }
+  if (status === 'discharging')
+    return {
+      ...{ state: 'degraded', inputLost: true, ...figures },
+      reason: `on battery${charge === undefined ? '' : `, ${percent(charge)}`}`,
+      ...(runtimeLeftS === undefined ? {} : { runtimeLeftS }),
+    }
+  if (typeof status !== 'string' || status === 'unknown') return onOff(undefined, '', '')
+  return { state: 'up', reason: status, ...figures }
 }
 
 function transferSwitchState(fields: Fields): DeviceState {
-  const unknown = silent(fields)
-  if (unknown !== undefined) return unknown
   if (fields['output_ok'] === false) return { state: 'down', reason: 'it feeds nothing' }
-  if (fields['redundancy_lost'] === true) {
-    const lost = ['a', 'b'].find((half) => fields[`source_${half}_ok`] === false)
-    const what = lost === undefined ? 'one source' : `source ${lost.toUpperCase()}`
-    return { state: 'degraded', reason: `${what} is lost` }
-  }
-  return { state: 'up', reason: `on source ${(textOf(fields, 'selected') ?? '?').toUpperCase()}` }
+  const selected = textOf(fields, 'selected')
+  const lost = new Set<'a' | 'b'>()
+  if (fields['source_a_ok'] === false) lost.add('a')
+  if (fields['source_b_ok'] === false) lost.add('b')
+  // The one that feeds the load is there; the other could not take over.
+  if (fields['redundancy_lost'] === true && selected === 'a') lost.add('b')
+  if (fields['redundancy_lost'] === true && selected === 'b') lost.add('a')
+  const lostSources = [...lost]
+  const words = lostSources.map((source) => `source ${source.toUpperCase()} is lost`)
+  if (fields['redundancy_lost'] === true && words.length === 0) words.push('one source is lost')
+  if (fields['alarm'] === true) words.push('part of it failed')
+  if (fields['overload'] === true) words.push('overloaded')
+  if (words.length > 0) return { state: 'degraded', reason: words.join(', '), lostSources }
+  if (selected === undefined && fields['output_ok'] === undefined) return onOff(undefined, '', '')
+  return { state: 'up', reason: selected ? `on source ${selected.toUpperCase()}` : 'well' }
 }
 
-function budgetState(state: string | undefined): DeviceState {
-  if (state === 'on') return { state: 'up', reason: 'gives power' }
+function pduState(fields: Fields): DeviceState {
+  if (fields['outlets_on'] === 0 && countOf(fields, 'outlets') > 0)
+    return { state: 'down', reason: 'all its outlets are off' }
+  if (fields['overload'] === true) return { state: 'degraded', reason: 'overloaded' }
+  return { state: 'up', reason: 'it has power' }
+}
+
+function budgetState(fields: Fields): DeviceState {
+  const { state } = fields
   if (state === 'off' || state === 'faulty') return { state: 'down', reason: `PoE supply ${state}` }
-  return { state: 'unknown', reason: 'it does not say' }
+  if (state !== 'on') return onOff(undefined, '', '')
+  const denied = countOf(fields, 'ports_denied')
+  return denied > 0
+    ? { state: 'degraded', reason: `${counted(denied, 'port')} refused power` }
+    : { state: 'up', reason: 'gives power' }
 }
 
 function onOff(value: FieldValue | undefined, on: string, off: string): DeviceState {
@@ -138,11 +156,17 @@ function onOff(value: FieldValue | undefined, on: string, off: string): DeviceSt
 
 function pingState(fields: Fields): DeviceState | undefined {
   const sent = countOf(fields, 'sent')
-  if (sent === 0) return undefined
-  const received = countOf(fields, 'received')
-  return received > 0
-    ? { state: 'up', reason: 'answers' }
-    : { state: 'down', reason: textOf(fields, 'reason') ?? `no answer to ${sent} echo requests` }
+  const reason = textOf(fields, 'reason')
+  if (countOf(fields, 'received') > 0) return { state: 'up', reason: 'answers ping' }
+  if (sent === 0) return { state: 'unknown', reason: reason ?? 'not asked' }
+  if (sent < SURE_REQUESTS) return undefined
+  return { state: 'down', reason: `no answer to ${counted(sent, 'ping')}` }
+}
+
+function registrationState(fields: Fields): DeviceState | undefined {
+  return fields['paused'] === true
+    ? undefined
+    : checkState(fields, fields['registered'], 'registered')
 }
 
 function checkState(
@@ -158,10 +182,4 @@ function checkState(
 function silent(fields: Fields): DeviceState | undefined {
   if (fields['comms_lost'] !== true && fields['frozen'] !== true) return undefined
   return { state: 'unknown', reason: textOf(fields, 'reason') ?? 'nothing is heard of it' }
-}
-
-function isBelow(fields: Fields, field: string, limit: string): boolean {
-  const value = numberOf(fields, field)
-  const low = numberOf(fields, limit)
-  return value !== undefined && low !== undefined && low > 0 && value <= low
 }

@@ -1,8 +1,9 @@
 import type { Measurement } from '../../../common/measurement.ts'
 import type { Component } from '../../topology/dependency.ts'
-import { UNKNOWN, type Topology } from '../../topology/site.ts'
+import { UNKNOWN } from '../../topology/site.ts'
+import type { RuleContext } from '../rule.ts'
 import { textOf } from '../sip/points.ts'
-import { watchIndexOf } from './watch-index.ts'
+import { componentLabels } from './component-words.ts'
 
 /** What people call a device, and whose it is: from the site file where it is drawn there, else from the reading. */
 
@@ -19,54 +20,42 @@ const KINDS: Readonly<Record<string, string>> = {
 export interface Device {
   /** The same for every agent that reads it, where it is drawn. */
   readonly key: string
-  /** "UPS ups-1", or "Basement UPS (B1/2.14/rack 3)". */
+  /** "UPS ups-1", or "UPS ups-1 (Exchange room north)". */
   readonly name: string
   /** Whom an alert about it concerns, and where it is found. */
   readonly labels: Readonly<Record<string, string>>
 }
 
-export function deviceOf(topology: Topology, point: Measurement): Device {
+type Asked = Pick<RuleContext, 'topology' | 'chain'>
+
+export function deviceOf(context: Asked, point: Measurement): Device {
   const { name: measurement, tags, fields } = point
   const { agent = '', site = '', target = agent } = tags
-  const component = componentOf(topology, point)
+  const component = componentOf(context, point)
   const serial = textOf(fields, 'serial')
   const word = KINDS[measurement] ?? measurement
   return {
-    key: component === undefined ? `${agent}\n${measurement}\n${target}` : component.id,
+    key: component?.id ?? `${agent}\n${measurement}\n${target}`,
     name: component === undefined ? `${word} ${target}` : nameOf(component, word),
     labels: {
-      ...{ site: site === '' ? UNKNOWN : site, agent, target },
-      owner: component?.owner ?? topology.ownerOfAgent({ agent, site }),
+      ...{ site: component?.site ?? (site === '' ? UNKNOWN : site), agent, target },
+      owner: component?.owner ?? context.topology().ownerOfAgent({ agent, site }),
       ...(serial === undefined ? {} : { serial }),
-      ...(component === undefined ? {} : labelsOf(component)),
+      ...(component === undefined ? {} : componentLabels(component)),
     },
   }
 }
 
 /** The component a point tells about, by its watch. */
-export function componentOf(topology: Topology, point: Measurement): Component | undefined {
-  if (topology.model === undefined) return undefined
-  for (const { component } of watchIndexOf(topology.model).find(point))
-    if (component !== undefined) return component
-  return undefined
+export function componentOf(
+  { topology, chain }: Asked,
+  point: Pick<Measurement, 'name' | 'tags'>,
+): Component | undefined {
+  const [id] = chain.watchedBy(point)
+  return id === undefined ? undefined : topology().model?.drawing.components.get(id)
 }
 
-/** "Basement UPS", or "UPS ups-1". */
-export function nameOf({ id, label, kind }: Component, word = kind): string {
-  return label ?? (id.toLowerCase().includes(word.toLowerCase()) ? id : `${word} ${id}`)
-}
-
-/** All that helps to find it and whom to call. */
-export function labelsOf(component: Component): Readonly<Record<string, string>> {
-  const { id, place, circuit, serial, contract, batteryInstalled, owner, site } = component
-  return {
-    component: id,
-    ...(site === undefined ? {} : { site }),
-    ...(owner === undefined ? {} : { owner }),
-    ...(place === undefined ? {} : { place }),
-    ...(circuit === undefined ? {} : { circuit }),
-    ...(serial === undefined ? {} : { serial }),
-    ...(contract === undefined ? {} : { contract }),
-    ...(batteryInstalled === undefined ? {} : { battery_installed: batteryInstalled }),
-  }
+/** "UPS ups-1", with its label where it has one. */
+export function nameOf({ id, label, kind }: Component, word = KINDS[kind] ?? kind): string {
+  return `${word} ${id}${label === undefined ? '' : ` (${label})`}`
 }

@@ -98,7 +98,7 @@ function judgeOutlet(
     marks['on'] = 1
     return WELL
   }
-  const isMissed = marks['on'] === 1 || componentOf(context.topology(), point) !== undefined
+  const isMissed = marks['on'] === 1 || componentOf(context, point) !== undefined
   if (!isMissed) return WELL
   const label = textOf(fields, 'label')
   return { word: 'bad', what: `switched off${label === undefined ? '' : ` (${label})`}` }

@@ -51,7 +51,11 @@ function judgeBudget({ fields }: Measurement, read: BudgetOptions): Judgement {
   const { state } = fields
   if (fields['comms_lost'] === true || state === 'unknown') return UNKNOWN_JUDGEMENT
   if (state === 'faulty' || state === 'off')
-    return { word: 'bad', what: `the supply is ${state}: nothing it feeds has power`, isAtOnce: true }
+    return {
+      word: 'bad',
+      what: `the supply is ${state}: nothing it feeds has power`,
+      isAtOnce: true,
+    }
   const denied = countOf(fields, 'ports_denied')
   const used = numberOf(fields, 'used_ratio')
   const limit = Math.min(read.limit, numberOf(fields, 'threshold_ratio') ?? 1)

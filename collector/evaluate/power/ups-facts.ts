@@ -68,10 +68,15 @@ function lowReasonOf(
   if (fields['shutdown_pending'] === true) return 'it is about to switch off'
   if (fields['low_battery'] === true) return 'it says that its battery is low'
   const lowRuntimeS = numberOf(fields, 'low_runtime_s')
-  if (runtimeLeftS !== undefined && lowRuntimeS !== undefined && runtimeLeftS <= lowRuntimeS)
-    return `its own limit is ${lasting(lowRuntimeS * US_PER_S)}`
+  if (runtimeLeftS !== undefined && isAtMost(runtimeLeftS, lowRuntimeS))
+    return `its own limit is ${lasting((lowRuntimeS ?? 0) * US_PER_S)}`
   const lowChargeRatio = numberOf(fields, 'low_charge_ratio')
-  if (chargeRatio !== undefined && lowChargeRatio !== undefined && chargeRatio <= lowChargeRatio)
-    return `its own limit is ${percent(lowChargeRatio)}`
+  if (chargeRatio !== undefined && isAtMost(chargeRatio, lowChargeRatio))
+    return `its own limit is ${percent(lowChargeRatio ?? 0)}`
   return ''
+}
+
+/** A limit of 0 is none. */
+function isAtMost(value: number, limit: number | undefined): boolean {
+  return limit !== undefined && limit > 0 && value <= limit
 }

@@ -30,8 +30,7 @@ export const upsLowBattery = defineRule({
           const facts = readUps(fields)
           const { line, isLow, isOnPurpose, lowReason, chargeRatio, runtimeLeftS } = facts
           if (line === 'unknown') return UNKNOWN_JUDGEMENT
-          const isEnding =
-            fields['forced_shutdown'] === true || fields['shutdown_pending'] === true
+          const isEnding = fields['forced_shutdown'] === true || fields['shutdown_pending'] === true
           // A calibration drains the battery on purpose, and ends before it is empty.
           const isBad = isEnding || (line === 'battery' && isLow && !isOnPurpose)
           if (!isBad) return line === 'battery' ? BETWEEN : WELL

@@ -58,6 +58,7 @@ function judge({ fields }: Measurement, read: Options): Judgement {
   ].filter((word) => word !== '')
   if (none.length + weak.length === 0) return WELL
   const severity: Severity = none.length > 0 ? read.severity : read['weak-severity']
-  const lead = none.length > 0 ? 'would not hold without mains' : 'would hold less long than it should'
+  const lead =
+    none.length > 0 ? 'would not hold without mains' : 'would hold less long than it should'
   return { word: 'bad', what: `${lead}: ${[...none, ...weak].join(', ')}`, severity }
 }

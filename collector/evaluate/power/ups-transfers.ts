@@ -130,7 +130,7 @@ class UpsTransfers implements Rule {
     const { seen, unseen, last, lastedUs } = what
     const { timeUs } = point
     this.#counters.transfers += seen + unseen
-    const device = deviceOf(this.#context.topology(), point)
+    const device = deviceOf(this.#context, point)
     const cause = last === '' ? '' : `; the last one for: ${last}`
     const words =
       seen > 0
