@@ -87,9 +87,9 @@ class UpsTransfers implements Rule {
     this.#findings.forgetAgent(agent)
   }
 
-  siteLost(site: string, atUs: number): void {
+  /** What it told of is over, whatever becomes of the site. */
+  siteLost(site: string): void {
     for (const unit of this.#units.values()) if (unit.site === site) unit.batteryUs = -1
-    this.#findings.siteLost(site, atUs)
   }
 
   snapshot(): unknown {
