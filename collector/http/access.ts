@@ -62,9 +62,7 @@ export class Access {
   }
 
   /** The agent a token was made for. */
-  async agent(
-    secret: string | undefined,
-  ): Promise<Sender | Refusal> {
+  async agent(secret: string | undefined): Promise<Sender | Refusal> {
     const token = await this.token(secret)
     if ('status' in token) return token
     const { agent, site, hash } = token
