@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { checkSiteFile } from './site-check.ts'
+import { siteJsonSchema } from './site-schema.ts'
 
 const UNUSABLE = 2
 
@@ -31,5 +32,19 @@ Exit codes: 0 the file can be used, 2 it cannot.`,
       for (const line of lines) console.log(line)
       console.log(summary)
       if (read === undefined) done(UNUSABLE)
+    })
+  site
+    .command('schema')
+    .description('print the JSON schema of the site file, for an editor to complete and check by')
+    .addHelpText(
+      'after',
+      `
+  kiestoon-collector site schema > site.schema.json
+
+Then the first line of the site file tells the editor (VS Code with its YAML extension, and others):
+  # yaml-language-server: $schema=./site.schema.json`,
+    )
+    .action(() => {
+      console.log(JSON.stringify(siteJsonSchema(), null, 2))
     })
 }

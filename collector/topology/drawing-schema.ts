@@ -14,7 +14,10 @@ const MAX_TEXT = 200
 const MS_PER_S = 1000
 
 const text = z.string().min(1).max(MAX_TEXT)
-const day = z.string().refine(isDay, `expected a day such as ${DAY_EXAMPLE}`)
+const day = z
+  .string()
+  .refine(isDay, `expected a day such as ${DAY_EXAMPLE}`)
+  .meta({ pattern: String.raw`^\d{4}-\d{2}-\d{2}$` })
 const seconds = duration.transform((ms) => ms / MS_PER_S)
 
 const measurement = z.enum(measurementNames(), {
@@ -32,13 +35,32 @@ const watch = z
   })
   .describe('Which measurement tells whether it works')
 
+/** Kinds that rules, hints and pictures know. */
+export const KNOWN_KINDS = [
+  ...['mains', 'generator', 'panel', 'breaker', 'ats', 'ups', 'inverter', 'rectifier', 'bypass'],
+  ...['battery', 'pdu', 'outlet', 'psu', 'switch', 'poe', 'router', 'pbx', 'server', 'gateway'],
+  ...[
+    'trunk',
+    'wan',
+    'pstn-line',
+    'ntu',
+    'link',
+    'phone',
+    'access-point',
+    'dect',
+    'room',
+    'cooling',
+  ],
+] as const
+
 const component = z.strictObject({
   kind: z
     .string()
     .min(1)
-    .describe(
-      'mains, generator, panel, breaker, ups, battery, ats, pdu, outlet, psu, switch, router, pbx, server, trunk, ntu, phone, link, room, cooling ...; free text',
-    )
+    .meta({
+      description: 'What it is: free text; these have a meaning',
+      examples: [...KNOWN_KINDS],
+    })
     .default('component'),
   needs: needsInFile.describe('What it needs to work; a list is joined by "and"').prefault([]),
   fails: z.boolean().describe('false: it has no failure of its own').default(true),

@@ -8,17 +8,23 @@ const KEYS = ['any', 'all', 'atLeast', 'of', 'path']
 const EXPECTED =
   'expected the id of a component, { any: [...] }, { all: [...] }, { atLeast: 2, of: [...] } or { path: { from: ..., to: ... } }'
 
+/** For the JSON schema of the site file, where `need` is defined. */
+const IN_EDITORS = { type: 'array', items: { $ref: '#/definitions/need' } }
+
 type Complain = (path: readonly PropertyKey[], message: string, input: unknown) => void
 
 /** The list of what something needs, as written in the site file. A list is joined by AND; a complaint says which part is meant. */
-export const needsInFile = z.unknown().transform((value, context): readonly Need[] => {
-  const before = context.issues.length
-  const complain: Complain = (path, message, input) => {
-    context.issues.push({ code: 'custom', path: [...path], message, input })
-  }
-  const needs = readList(value, [], complain, 0)
-  return context.issues.length === before ? needs : z.NEVER
-})
+export const needsInFile = z
+  .unknown()
+  .meta(IN_EDITORS)
+  .transform((value, context): readonly Need[] => {
+    const before = context.issues.length
+    const complain: Complain = (path, message, input) => {
+      context.issues.push({ code: 'custom', path: [...path], message, input })
+    }
+    const needs = readList(value, [], complain, 0)
+    return context.issues.length === before ? needs : z.NEVER
+  })
 
 function readList(
   value: unknown,

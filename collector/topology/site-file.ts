@@ -21,29 +21,34 @@ const cidr = z.string('expected a block such as 10.1.0.0/16').transform((text, c
 })
 
 const party = z.strictObject({
-  name: z.string().min(1).optional(),
-  notify: z.array(name).optional(),
+  name: z.string().min(1).describe('What people call it').optional(),
+  notify: z.array(name).describe('Notifiers of the collector that tell it').optional(),
 })
 
 const network = z.strictObject({
   label: z.string().optional(),
   cidr: z.array(cidr).max(MAX_CIDRS).default([]),
-  /** Our site the network is part of; a carrier's network has none. */
-  site: name.optional(),
-  /** lan, wan, internet, lte ...: what carries the calls there. */
-  bearer: name.optional(),
-  owner: name.optional(),
-  /** encrypted: speech from and to there goes as SRTP, and what does not is a finding. */
-  media: z.enum(['encrypted', 'any']).optional(),
-  /** tls: signalling from and to there is encrypted, and what is not is a finding. */
-  sip: z.enum(['tls', 'any']).optional(),
+  site: name.describe("Our site the network is part of; a carrier's network has none").optional(),
+  bearer: name.describe('lan, wan, internet, lte ...: what carries the calls there').optional(),
+  owner: name.describe('A party: who answers for it').optional(),
+  media: z
+    .enum(['encrypted', 'any'])
+    .describe('encrypted: speech from and to there goes as SRTP, and what does not is a finding')
+    .optional(),
+  sip: z
+    .enum(['tls', 'any'])
+    .describe('tls: signalling from and to there is encrypted, and what is not is a finding')
+    .optional(),
 })
 
 const site = z
   .strictObject({
-    /** Phones that should be registered; fewer is a finding. */
-    'expected-registrations': z.int().min(1).optional(),
-    'business-hours': z.string().optional(),
+    'expected-registrations': z
+      .int()
+      .min(1)
+      .describe('Phones that should be registered; fewer is a finding')
+      .optional(),
+    'business-hours': z.string().describe('When people work: mo-fr 08:00-18:00').optional(),
     'time-zone': z.string().refine(isTimeZone, 'expected a time zone such as Europe/Amsterdam'),
   })
   .partial({ 'time-zone': true })
@@ -70,24 +75,46 @@ const emergency = z.strictObject({
     .record(
       name,
       z.strictObject({
-        /** Target of the sip-options probe that asks the trunk the call would take. */
-        trunk: z.string().min(1).optional(),
-        /** The service whose chain must work; left out, the emergency service that serves the site. */
-        service: name.optional(),
-        /** Account of the sip-register probe the call would be made from. */
-        account: z.string().min(1).optional(),
-        /** The number sent along: where somebody can be called back. */
-        'caller-id': z.string().min(1).max(MAX_TEXT).optional(),
-        /** Where help is to go, as sent or as filed with the carrier. */
-        location: z.string().min(1).max(MAX_TEXT).optional(),
-        /** Channels told at once when somebody at the site calls an emergency number. */
-        notify: z.array(name).default([]),
+        trunk: z
+          .string()
+          .min(1)
+          .describe('Target of the sip-options probe that asks the trunk the call would take')
+          .optional(),
+        service: name
+          .describe(
+            'The service whose chain must work; left out, the emergency service that serves the site',
+          )
+          .optional(),
+        account: z
+          .string()
+          .min(1)
+          .describe('Account of the sip-register probe the call would be made from')
+          .optional(),
+        'caller-id': z
+          .string()
+          .min(1)
+          .max(MAX_TEXT)
+          .describe('The number sent along: where somebody can be called back')
+          .optional(),
+        location: z
+          .string()
+          .min(1)
+          .max(MAX_TEXT)
+          .describe('Where help is to go, as sent or as filed with the carrier')
+          .optional(),
+        notify: z
+          .array(name)
+          .describe('Channels told at once when somebody at the site calls an emergency number')
+          .default([]),
       }),
     )
     .default({}),
 })
 
-const agent = z.strictObject({ at: name.optional(), 'runs-on': name.optional() })
+const agent = z.strictObject({
+  at: name.describe('The network it observes at; left out, its site').optional(),
+  'runs-on': name.describe('The component that is its machine').optional(),
+})
 
 /** The YAML file facilities and ICT keep together. */
 export const siteFile = z
