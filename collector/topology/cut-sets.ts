@@ -1,11 +1,13 @@
-import { DOWN, FamilyAlgebra, NEVER, type Family, type Order } from './family.ts'
-import type { Model, Tree } from './model.ts'
+import { FamilyAlgebra } from './family-algebra.ts'
+import { DOWN, listed, NEVER, type Family, type Order } from './family.ts'
+import type { Model } from './model.ts'
+import type { Tree } from './tree.ts'
 
 /** Minimal cut sets: the smallest sets of components whose failure stops a service. Bottom-up, exact up to the order asked for. */
 export interface CutSets {
   /** Ids, sorted within a set; the smallest sets first, then by text. One empty set: down now. */
   readonly sets: readonly (readonly string[])[]
-  /** There were too many: sets of the highest orders may be missing. */
+  /** There were too many: sets of the highest orders are missing. */
   readonly isTruncated: boolean
 }
 
@@ -24,141 +26,33 @@ export function minimalCutSets(
 ): ReadonlyMap<string, CutSets> {
   const failedIndices = new Set([...(failed ?? [])].flatMap((id) => model.indexOf.get(id) ?? []))
   const families = new Families(model, order, { failed: failedIndices })
-  const wanted = model.services.filter(({ id }) => services?.includes(id) ?? true)
-  return new Map(wanted.map(({ id, needs }) => [id, families.cutSets(needs)]))
+  const wanted = services === undefined ? undefined : new Set(services)
+  return new Map(
+    model.services.flatMap(({ id }, at) =>
+      wanted?.has(id) === false ? [] : [[id, families.inWords(families.ofService(at))] as const],
+    ),
+  )
 }
 
-/** What is different from the drawing now. */
+/** What is different from the drawing now. Indices throughout. */
 export interface Changes {
-  /** Indices of components that are down. */
+  /** Components that are down. */
   readonly failed?: ReadonlySet<number>
-  /** Needs that are not met, whether or not what they name works: edgeCode(model, who, what). */
+  /** Needs that are not met although what they name may work: edgeCode() of each. */
   readonly cut?: ReadonlySet<number>
-  /**
-   * To explain what is down: only these can fail, and so can each cut need, as the element inputOf(model, who). What is in `failed` and
-   * `cut` is then left out of the count.
-   */
+  /** Needs that are met although what they name may not work. */
+  readonly met?: ReadonlySet<number>
+  /** To explain what is down, instead of `failed`: only these can fail, and the input of each whose needs are cut. */
   readonly suspects?: ReadonlySet<number>
+  /** The same with all suspects failed: what works there all the same needs no explanation. */
+  readonly failedAll?: Families
 }
 
-/** The element that stands for what a component is fed by, where that is cut: beyond the components. */
-export function inputOf(model: Model, who: number): number {
-  return model.components.length + who
-}
+const NO_NUMBERS: ReadonlySet<number> = new Set()
 
 /** Who needs what, as one number. */
 export function edgeCode(model: Model, who: number, what: number): number {
   return who * model.components.length + what
-}
-
-/** The families of all components of a model, made when first asked for; with a base, only those that a change can reach. */
-export class Families {
-  readonly #model: Model
-  readonly #changes: Changes
-  readonly #algebra: FamilyAlgebra
-  readonly #known: (Family | undefined)[]
-
-  /** @param base of the same model and order, without changes: what the changes do not reach is taken from it */
-  constructor(model: Model, order: Order, changes: Changes = {}, base?: Families) {
-    this.#model = model
-    this.#changes = changes
-    // An element for each component, and one for each component's input.
-    this.#algebra = new FamilyAlgebra(2 * model.components.length, order)
-    this.#known = new Array<Family | undefined>(model.components.length)
-    if (base !== undefined) this.#takeOver(base)
-  }
-
-  cutSets(needs: Tree): CutSets {
-    const family = this.ofTree(needs)
-    return { sets: this.#words(family), isTruncated: family.isTruncated }
-  }
-
-  ofTree(tree: Tree): Family {
-    this.#prepare(tree)
-    return this.#ofTree(tree, -1)
-  }
-
-  of(index: number): Family {
-    this.#prepare({ kind: 'component', index })
-    return this.#known[index] ?? NEVER
-  }
-
-  /** Everything below is worked out first, the lowest before the others: chains may be longer than the stack is deep. */
-  #prepare(tree: Tree): void {
-    const { components } = this.#model
-    const todo: { index: number; isExpanded: boolean }[] = []
-    for (const index of namesIn(tree)) todo.push({ index, isExpanded: false })
-    for (let top = todo.at(-1); top !== undefined; top = todo.at(-1)) {
-      const { index } = top
-      if (this.#known[index] !== undefined) {
-        todo.pop()
-        continue
-      }
-      if (top.isExpanded) {
-        this.#known[index] = this.#ofComponent(index)
-        todo.pop()
-        continue
-      }
-      top.isExpanded = true
-      for (const below of components[index]?.below ?? [])
-        if (this.#known[below] === undefined) todo.push({ index: below, isExpanded: false })
-    }
-  }
-
-  #ofComponent(index: number): Family {
-    const { failed, suspects } = this.#changes
-    const entry = this.#model.components[index]
-    if (entry === undefined) return NEVER
-    if (suspects === undefined && failed?.has(index) === true) return DOWN
-    const needs = this.#ofTree(entry.needs, index)
-    const fails = suspects === undefined ? entry.component.fails : suspects.has(index)
-    if (!fails) return needs
-    return this.#algebra.anyDown([this.#algebra.single(index), needs])
-  }
-
-  #ofTree(tree: Tree, owner: number): Family {
-    switch (tree.kind) {
-      case 'component':
-        return this.#ofNeed(owner, tree.index)
-      case 'all':
-        return this.#algebra.anyDown(tree.children.map((child) => this.#ofTree(child, owner)))
-      case 'any':
-        return this.#algebra.allDown(tree.children.map((child) => this.#ofTree(child, owner)))
-      case 'atLeast': {
-        const children = tree.children.map((child) => this.#ofTree(child, owner))
-        return this.#algebra.atLeastDown(children.length - tree.k + 1, children)
-      }
-    }
-  }
-
-  #ofNeed(owner: number, index: number): Family {
-    const { cut, suspects } = this.#changes
-    const family = this.#known[index] ?? NEVER
-    if (owner < 0 || cut?.has(edgeCode(this.#model, owner, index)) !== true) return family
-    if (suspects === undefined) return DOWN
-    return this.#algebra.anyDown([this.#algebra.single(inputOf(this.#model, owner)), family])
-  }
-
-  #takeOver(base: Families): void {
-    const { components } = this.#model
-    const { failed, cut } = this.#changes
-    const reached = new Set<number>(failed)
-    for (const code of cut ?? []) reached.add(Math.floor(code / components.length))
-    for (const index of reached)
-      for (const above of components[index]?.above ?? []) reached.add(above)
-    for (const [index, family] of base.#known.entries())
-      if (!reached.has(index)) this.#known[index] = family
-  }
-
-  /** Indices are in the order of the ids, so sets sorted by index are sorted by text. */
-  #words(family: Family): readonly (readonly string[])[] {
-    const { components } = this.#model
-    const word = (element: number): string => {
-      const id = components[element % components.length]?.component.id ?? ''
-      return element < components.length ? id : inputWord(id)
-    }
-    return this.#algebra.list(family).map((set) => set.map(word))
-  }
 }
 
 /** What a lost input is called in an explanation. */
@@ -166,6 +60,167 @@ export function inputWord(id: string): string {
   return `input of ${id}`
 }
 
-function namesIn(tree: Tree): readonly number[] {
-  return tree.kind === 'component' ? [tree.index] : tree.children.flatMap(namesIn)
+/** What can bring down each component and service of a model, under some changes; worked out when first asked for. */
+export class Families {
+  readonly #model: Model
+  readonly #order: Order
+  readonly #changes: Changes
+  readonly #algebra: FamilyAlgebra
+  readonly #components: (Family | undefined)[]
+  readonly #services: (Family | undefined)[]
+  /** Of trees without a change of their own: components that need the same share it. */
+  readonly #trees: Map<Tree, Family>
+
+  /** @param base of the same model and order, under any changes: what does not differ is taken from it */
+  constructor(model: Model, order: Order, changes: Changes = {}, base?: Families) {
+    this.#model = model
+    this.#order = order
+    this.#changes = changes
+    // An element for each component, and one for each component's input.
+    this.#algebra =
+      base === undefined ? new FamilyAlgebra(2 * model.components.length, order) : base.#algebra
+    this.#components = base === undefined ? [] : base.#components.slice()
+    this.#services = base === undefined ? [] : base.#services.slice()
+    this.#trees = new Map(base === undefined ? [] : base.#trees)
+    if (base !== undefined) this.#forget(base.#changes)
+  }
+
+  /** @param at place in model.services */
+  ofService(at: number): Family {
+    const known = this.#services[at]
+    if (known !== undefined) return known
+    const service = this.#model.services[at]
+    const family = service === undefined ? NEVER : this.ofTree(service.needs)
+    this.#services[at] = family
+    return family
+  }
+
+  of(index: number): Family {
+    if (this.#components[index] === undefined) this.#prepare([index])
+    return this.#components[index] ?? NEVER
+  }
+
+  ofTree(tree: Tree): Family {
+    this.#prepare(tree.names)
+    return this.#ofTree(tree, undefined)
+  }
+
+  /** Components that do not work, by themselves or for want of what they need. */
+  down(): readonly number[] {
+    const { bottomUp } = this.#model
+    return bottomUp.filter((index) => this.of(index).isDown).sort((a, b) => a - b)
+  }
+
+  cutSets(tree: Tree): CutSets {
+    return this.inWords(this.ofTree(tree))
+  }
+
+  /** Indices are in the order of the ids, so sets sorted by index are sorted by text. */
+  inWords(family: Family): CutSets {
+    const { components } = this.#model
+    const word = (element: number): string => {
+      const id = components[element % components.length]?.component.id ?? ''
+      return element < components.length ? id : inputWord(id)
+    }
+    return {
+      sets: listed(family, 2 * components.length).map((set) => set.map(word)),
+      isTruncated: family.exactTo < this.#order,
+    }
+  }
+
+  /** Everything below is worked out first, the lowest before the others: chains may be longer than the stack is deep. */
+  #prepare(indices: readonly number[]): void {
+    const known = this.#components
+    const todo = [...indices]
+    for (let index = todo.pop(); index !== undefined; index = todo.pop()) {
+      if (known[index] !== undefined) continue
+      const before = todo.length
+      todo.push(index)
+      for (const below of this.#model.components[index]?.below ?? [])
+        if (known[below] === undefined) todo.push(below)
+      if (todo.length > before + 1) continue
+      todo.pop()
+      known[index] = this.#ofComponent(index)
+    }
+  }
+
+  #ofComponent(index: number): Family {
+    const { failed, suspects, failedAll } = this.#changes
+    const entry = this.#model.components[index]
+    if (entry === undefined || failedAll?.of(index).isDown === false) return NEVER
+    if (failed?.has(index) === true) return DOWN
+    const needs = this.#ofTree(entry.needs, index)
+    const fails = suspects === undefined ? entry.component.fails : suspects.has(index)
+    return fails ? this.#algebra.withOwn(index, needs) : needs
+  }
+
+  #ofTree(tree: Tree, owner: number | undefined): Family {
+    if (owner !== undefined && this.#isChanged(owner)) return this.#join(tree, owner)
+    const known = this.#trees.get(tree)
+    if (known !== undefined) return known
+    const family = this.#join(tree, undefined)
+    if (tree.kind !== 'component') this.#trees.set(tree, family)
+    return family
+  }
+
+  #isChanged(owner: number): boolean {
+    const { cut = NO_NUMBERS, met = NO_NUMBERS } = this.#changes
+    if (cut.size + met.size === 0) return false
+    const { below = [] } = this.#model.components[owner] ?? {}
+    return below.some((what) => {
+      const edge = edgeCode(this.#model, owner, what)
+      return cut.has(edge) || met.has(edge)
+    })
+  }
+
+  #join(tree: Tree, owner: number | undefined): Family {
+    if (tree.kind === 'component') return this.#ofNeed(owner, tree.index)
+    const children = tree.children.map((child) => this.#ofTree(child, owner))
+    if (tree.kind === 'all') return this.#algebra.anyDown(children)
+    if (tree.kind === 'any') return this.#algebra.allDown(children)
+    return this.#algebra.atLeastDown(children.length - tree.k + 1, children)
+  }
+
+  #ofNeed(owner: number | undefined, index: number): Family {
+    const family = this.#components[index] ?? NEVER
+    if (owner === undefined) return family
+    const { cut, met, suspects } = this.#changes
+    const edge = edgeCode(this.#model, owner, index)
+    if (met?.has(edge) === true) return NEVER
+    if (cut?.has(edge) !== true) return family
+    return suspects === undefined
+      ? DOWN
+      : this.#algebra.withOwn(this.#model.components.length + owner, family)
+  }
+
+  /** What a difference between two sets of changes reaches. */
+  #forget(before: Changes): void {
+    const { components, services } = this.#model
+    const now = this.#changes
+    const ownerOf = (edge: number): number => Math.floor(edge / components.length)
+    const reached = new Set([
+      ...differing(before.failed, now.failed),
+      ...[...differing(before.cut, now.cut), ...differing(before.met, now.met)].map(ownerOf),
+    ])
+    for (const index of reached) {
+      this.#components[index] = undefined
+      for (const above of components[index]?.above ?? []) reached.add(above)
+    }
+    if (reached.size === 0) return
+    const isReached = (index: number): boolean => reached.has(index)
+    for (const [at, { below }] of services.entries())
+      if (below.some(isReached)) this.#services[at] = undefined
+    for (const tree of this.#trees.keys()) if (tree.names.some(isReached)) this.#trees.delete(tree)
+  }
+}
+
+/** What is in one of the two only. */
+function differing(
+  one: ReadonlySet<number> = NO_NUMBERS,
+  other: ReadonlySet<number> = NO_NUMBERS,
+): readonly number[] {
+  return [
+    ...[...one].filter((value) => !other.has(value)),
+    ...[...other].filter((value) => !one.has(value)),
+  ]
 }

@@ -92,7 +92,7 @@ function coreOnOne(
   const index = model.indexOf.get(id)
   const isCore = count > 1 || CORE.test(`${id} ${label}`)
   if (index === undefined || !isCore || (kind !== 'switch' && kind !== 'router')) return []
-  const shared = nearestSupply(model, singlesOf(families, { kind: 'component', index }), [id])
+  const shared = nearestSupply(model, singlesOf(families, model.trees.component(index)), [id])
   if (shared === undefined) return []
   return [
     {
@@ -194,12 +194,9 @@ function nearestSupply(
     .sort((a, b) => a.rank - b.rank)[0]?.id
 }
 
-function treeOf(model: Model, { any }: { readonly any: readonly string[] }): Tree {
-  const children = any.flatMap((id): Tree[] => {
-    const index = model.indexOf.get(id)
-    return index === undefined ? [] : [{ kind: 'component', index }]
-  })
-  return { kind: 'any', children }
+function treeOf({ trees, indexOf }: Model, { any }: { readonly any: readonly string[] }): Tree {
+  const indices = any.flatMap((id) => indexOf.get(id) ?? [])
+  return trees.any(indices.map((index) => trees.component(index)))
 }
 
 function kindOf(model: Model, id: string): string {

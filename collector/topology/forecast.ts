@@ -1,8 +1,10 @@
 import { edgeCode } from './cut-sets.ts'
 import type { Component } from './dependency.ts'
 import { afterBoot, ALWAYS, atLeastOf, NOT_AT_ALL, type Intervals } from './intervals.ts'
-import type { LiveModel, Observations, Overlay } from './live.ts'
-import type { Model, Tree } from './model.ts'
+import type { Observations } from './live-state.ts'
+import type { LiveModel, Overlay } from './live.ts'
+import type { Model } from './model.ts'
+import type { Tree } from './tree.ts'
 
 const S_PER_MIN = 60
 const US_PER_S = 1_000_000

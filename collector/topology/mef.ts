@@ -1,4 +1,5 @@
-import type { Model, ModelService, Tree } from './model.ts'
+import type { Model, ModelService } from './model.ts'
+import type { Tree } from './tree.ts'
 
 /**
  * The fault tree of one service in Open-PSA MEF, for checking by other programs: `scram --zbdd -l 3 service.xml` must find the same minimal

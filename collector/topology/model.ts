@@ -1,17 +1,19 @@
-import type { Component, Drawing, Need } from './dependency.ts'
-import { simplePaths, type Links } from './paths.ts'
+import type { Component, Drawing } from './dependency.ts'
+import { NeedsReader } from './needs-reader.ts'
+import type { Tree, TreeMaker } from './tree.ts'
 
 /**
  * A drawing made ready for counting: components are numbers, needs are trees over them. Everything that follows from a drawing is worked
  * out on this.
  */
 
-/** A tree of needs; what it says is when it works. */
-export type Tree =
-  | { readonly kind: 'component'; readonly index: number }
-  | { readonly kind: 'all'; readonly children: readonly Tree[] }
-  | { readonly kind: 'any'; readonly children: readonly Tree[] }
-  | { readonly kind: 'atLeast'; readonly k: number; readonly children: readonly Tree[] }
+/** Sets of three failures are counted as numbers, which are exact up to so many. */
+const MAX_COMPONENTS = 100_000
+/** Of a long way round, so many are named at each end. */
+const SHOWN_OF_CYCLE = 8
+const MAX_CYCLES = 10
+
+export type { Tree } from './tree.ts'
 
 export interface ModelComponent {
   readonly component: Component
@@ -33,10 +35,15 @@ export interface Model {
   readonly drawing: Drawing
   /** By index: the order of the ids, so that the order of the file makes no difference. */
   readonly components: readonly ModelComponent[]
+  /** In the order of the ids. */
   readonly services: readonly ModelService[]
   readonly indexOf: ReadonlyMap<string, number>
   /** Indices in an order in which everything comes after what it needs. */
   readonly bottomUp: readonly number[]
+  /** By index: how many stand below each other under it, at most. */
+  readonly heights: readonly number[]
+  /** For trees that are not drawn: to ask about them. */
+  readonly trees: TreeMaker
 }
 
 /** What is wrong with a drawing. `path`: where in the site file, as services, call-out, needs. */
@@ -51,130 +58,40 @@ export type Compiled =
 
 /** Never throws: a drawing that makes no sense gives complaints, all of them. */
 export function compile(drawing: Drawing): Compiled {
-  const ids = [...drawing.components.keys()].sort()
-  const indexOf = new Map(ids.map((id, index) => [id, index]))
-  const complaints: Complaint[] = []
-  const reader = new NeedsReader(drawing, indexOf, complaints)
-  const trees = ids.map((id) => {
-    const needs = drawing.components.get(id)?.needs ?? []
-    return reader.read(needs, ['components', id, 'needs'])
+  if (drawing.components.size > MAX_COMPONENTS) {
+    const message = `expected at most ${MAX_COMPONENTS} components`
+    return { complaints: [{ path: ['components'], message }] }
+  }
+  const drawn = [...drawing.components.values()].sort(byId)
+  const indexOf = new Map(drawn.map(({ id }, index) => [id, index]))
+  const reader = new NeedsReader(drawing.components, indexOf)
+  const trees = drawn.map(({ id, needs }) => reader.read(needs, ['components', id, 'needs']))
+  const below = trees.map(({ names }) => names)
+  const cycles = findCycles(below).map((cycle) => cycle.map((index) => drawn[index]?.id ?? ''))
+  const services = [...drawing.services.values()].sort(byId).map(({ id, needs }) => {
+    const tree = reader.read(needs, ['services', id, 'needs'])
+    return { id, needs: tree, below: tree.names }
   })
-  const below = trees.map((tree) => componentsIn([tree]))
-  const cycle = complaints.length === 0 ? findCycle(below) : undefined
-  if (cycle !== undefined) complaints.push(cycleComplaint(cycle.map((index) => ids[index] ?? '')))
-  const services = [...drawing.services.values()]
-    .sort((a, b) => (a.id < b.id ? -1 : 1))
-    .map(({ id, needs }) => {
-      const tree = reader.read(needs, ['services', id, 'needs'])
-      return { id, needs: tree, below: componentsIn([tree]) }
-    })
+  const complaints = [...reader.complaints, ...cycles.map(cycleComplaint)]
   if (complaints.length > 0) return { complaints }
-  const above: number[][] = ids.map(() => [])
-  for (const [index, targets] of below.entries())
-    for (const target of targets) above[target]?.push(index)
-  const components = [...drawing.components.values()]
-    .sort((a, b) => (a.id < b.id ? -1 : 1))
-    .map((component, index) => ({
-      component,
-      needs: trees[index] ?? NOTHING,
-      below: below[index] ?? [],
-      above: above[index] ?? [],
-    }))
-  return { model: { drawing, components, services, indexOf, bottomUp: bottomUp(below) } }
-}
-
-const NOTHING: Tree = { kind: 'all', children: [] }
-
-/** The components a tree names, each once, in order of their first appearance. */
-export function componentsIn(trees: readonly Tree[]): readonly number[] {
-  const found = new Set<number>()
-  const todo = [...trees].reverse()
-  for (let tree = todo.pop(); tree !== undefined; tree = todo.pop()) {
-    if (tree.kind === 'component') found.add(tree.index)
-    else todo.push(...[...tree.children].reverse())
-  }
-  return [...found]
-}
-
-class NeedsReader {
-  readonly #drawing: Drawing
-  readonly #indexOf: ReadonlyMap<string, number>
-  readonly #complaints: Complaint[]
-  #links: Links | undefined
-
-  constructor(drawing: Drawing, indexOf: ReadonlyMap<string, number>, complaints: Complaint[]) {
-    this.#drawing = drawing
-    this.#indexOf = indexOf
-    this.#complaints = complaints
-  }
-
-  read(needs: readonly Need[], path: readonly PropertyKey[]): Tree {
-    const children = needs.map((need, at) => this.#readNeed(need, [...path, at]))
-    const [only] = children
-    return children.length === 1 && only !== undefined ? only : { kind: 'all', children }
-  }
-
-  #readNeed(need: Need, path: readonly PropertyKey[]): Tree {
-    if (typeof need === 'string') {
-      const index = this.#indexOf.get(need)
-      if (index !== undefined) return { kind: 'component', index }
-      this.#complaints.push({ path, message: `"${need}" is not declared under components` })
-      return NOTHING
-    }
-    const list = (needs: readonly Need[], key: string): Tree[] =>
-      needs.map((child, at) => this.#readNeed(child, [...path, key, at]))
-    if ('any' in need) return { kind: 'any', children: list(need.any, 'any') }
-    if ('all' in need) return { kind: 'all', children: list(need.all, 'all') }
-    if ('path' in need) return this.#readPath(need.path, path)
-    if (need.atLeast > need.of.length || need.atLeast < 1)
-      this.#complaints.push({
-        path: [...path, 'atLeast'],
-        message: `expected a number from 1 to ${need.of.length}, as many as are listed`,
-      })
-    return { kind: 'atLeast', k: need.atLeast, children: list(need.of, 'of') }
-  }
-
-  #readPath({ from, to }: { from: string; to: string }, path: readonly PropertyKey[]): Tree {
-    for (const end of [from, to]) {
-      if (this.#indexOf.has(end)) continue
-      const message = `"${end}" is not declared under components`
-      this.#complaints.push({ path: [...path, 'path'], message })
-      return NOTHING
-    }
-    this.#links ??= linksOf(this.#drawing)
-    const { paths, problem } = simplePaths(this.#links, from, to)
-    if (problem !== undefined) this.#complaints.push({ path: [...path, 'path'], message: problem })
-    const children = paths.map((ids): Tree => ({
-      kind: 'all',
-      children: ids.flatMap((id): Tree[] => {
-        const index = this.#indexOf.get(id)
-        return index === undefined ? [] : [{ kind: 'component', index }]
-      }),
-    }))
-    return { kind: 'any', children }
+  const above = turned(below)
+  const components = drawn.map((component, index) => ({
+    component,
+    needs: trees[index] ?? reader.nothing,
+    below: below[index] ?? [],
+    above: above[index] ?? [],
+  }))
+  const order = bottomUp(below, above)
+  const heights = heightsOf(below, order)
+  const { trees: maker } = reader
+  return {
+    model: { drawing, components, services, indexOf, bottomUp: order, heights, trees: maker },
   }
 }
 
-function linksOf({ components }: Drawing): Links {
-  const links = new Map<string, { link: string; to: string }[]>()
-  for (const { id, links: ends } of components.values()) {
-    if (ends === undefined) continue
-    const [a, b] = ends
-    for (const [from, to] of [
-      [a, b],
-      [b, a],
-    ] as const) {
-      const known = links.get(from)
-      if (known === undefined) links.set(from, [{ link: id, to }])
-      else known.push({ link: id, to })
-    }
-  }
-  for (const list of links.values()) list.sort((x, y) => (x.link < y.link ? -1 : 1))
-  return links
+function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  return a.id < b.id ? -1 : 1
 }
-
-/** Of a long way round, so many are named at each end. */
-const SHOWN_OF_CYCLE = 8
 
 function cycleComplaint(ids: readonly string[]): Complaint {
   const [first = ''] = ids
@@ -188,12 +105,14 @@ function cycleComplaint(ids: readonly string[]): Complaint {
   return { path: ['components', first, 'needs'], message }
 }
 
-/** The first circle, as indices without the repeated end; undefined when there is none. Walks without recursion: chains may be long. */
-function findCycle(below: readonly (readonly number[])[]): readonly number[] | undefined {
+/** Circles that have no component in common, as indices without the repeated end. Walks without recursion: chains may be long. */
+function findCycles(below: readonly (readonly number[])[]): readonly (readonly number[])[] {
+  const cycles: (readonly number[])[] = []
+  const isInCycle = new Uint8Array(below.length)
   const isDone = new Uint8Array(below.length)
   const placeInTrail = new Int32Array(below.length).fill(-1)
-  for (let start = 0; start < below.length; start++) {
-    const trail: { index: number; next: number }[] = []
+  for (const start of below.keys()) {
+    const trail: { readonly index: number; next: number }[] = []
     const enter = (index: number): void => {
       placeInTrail[index] = trail.length
       trail.push({ index, next: 0 })
@@ -206,26 +125,48 @@ function findCycle(below: readonly (readonly number[])[]): readonly number[] | u
         placeInTrail[top.index] = -1
         trail.pop()
       } else if ((placeInTrail[target] ?? -1) >= 0) {
-        return trail.slice(placeInTrail[target]).map(({ index }) => index)
+        const cycle = trail.slice(placeInTrail[target]).map(({ index }) => index)
+        if (cycle.some((index) => isInCycle[index] === 1)) continue
+        for (const index of cycle) isInCycle[index] = 1
+        if (cycles.push(cycle) === MAX_CYCLES) return cycles
       } else if (isDone[target] === 0) enter(target)
     }
   }
-  return undefined
+  return cycles
+}
+
+/** Who names each, of what each names. */
+function turned(below: readonly (readonly number[])[]): readonly (readonly number[])[] {
+  const above: number[][] = below.map(() => [])
+  for (const [index, targets] of below.entries())
+    for (const target of targets) above[target]?.push(index)
+  return above
 }
 
 /** Kahn's order, smallest index first among those that are ready: the same for the same drawing. */
-function bottomUp(below: readonly (readonly number[])[]): readonly number[] {
-  const above: number[][] = below.map(() => [])
+function bottomUp(
+  below: readonly (readonly number[])[],
+  above: readonly (readonly number[])[],
+): readonly number[] {
   const waitsFor = below.map((targets) => targets.length)
-  for (const [index, targets] of below.entries())
-    for (const target of targets) above[target]?.push(index)
   const order = [...below.keys()].filter((index) => waitsFor[index] === 0)
-  for (let at = 0; at < order.length; at++) {
-    for (const index of above[order[at] ?? 0] ?? []) {
-      const waiting = (waitsFor[index] ?? 0) - 1
-      waitsFor[index] = waiting
-      if (waiting === 0) order.push(index)
+  for (const index of order) {
+    for (const next of above[index] ?? []) {
+      const waiting = (waitsFor[next] ?? 0) - 1
+      waitsFor[next] = waiting
+      if (waiting === 0) order.push(next)
     }
   }
   return order
+}
+
+function heightsOf(
+  below: readonly (readonly number[])[],
+  order: readonly number[],
+): readonly number[] {
+  const heights = below.map(() => 0)
+  for (const index of order)
+    for (const what of below[index] ?? [])
+      heights[index] = Math.max(heights[index] ?? 0, 1 + (heights[what] ?? 0))
+  return heights
 }
