@@ -49,23 +49,38 @@ export function announcedMedia(
   source: Pick<Target, 'version' | 'words'>,
   previous: readonly AnnouncedMedia[],
 ): AnnouncedMedia[] {
-  const bundled = new Map<number, Payload>()
-  for (const media of sdp.media)
-    if (isBundled(sdp, media))
-      for (const [number, payload] of payloadsOf(media)) bundled.set(number, payload)
+  const own = sdp.media.map(formatsOf)
+  const bundled = sdp.bundled.length === 0 ? undefined : bundledPayloads(sdp, own)
   return sdp.media.map((media, index) => {
-    const own = payloadsOf(media)
-    const payloads = isBundled(sdp, media) ? new Map([...bundled, ...own]) : own
-    return mediaOf(media, payloads, own, source, previous[index])
+    const formats = own[index] ?? NO_FORMATS
+    const isOneOfMany = bundled !== undefined && isBundled(sdp, media)
+    const payloads = isOneOfMany ? new Map([...bundled, ...formats.payloads]) : formats.payloads
+    return mediaOf(media, payloads, formats, source, previous[index])
   })
 }
 
+function bundledPayloads(
+  sdp: SessionDescription,
+  own: readonly Formats[],
+): ReadonlyMap<number, Payload> {
+  const bundled = new Map<number, Payload>()
+  for (const [index, media] of sdp.media.entries())
+    if (isBundled(sdp, media))
+      for (const [number, payload] of own[index]?.payloads ?? []) bundled.set(number, payload)
+  return bundled
+}
+
 function isSameTarget(one: Target, other: Target): boolean {
-  return (
-    one.port === other.port &&
-    one.version === other.version &&
-    one.words.every((word, index) => word === other.words[index])
-  )
+  return one.port === other.port && isSameAddress(one, other)
+}
+
+function isSameAddress(
+  one: Pick<Target, 'version' | 'words'>,
+  other: Pick<Target, 'version' | 'words'>,
+): boolean {
+  if (one.version !== other.version) return false
+  for (const [index, word] of one.words.entries()) if (word !== other.words[index]) return false
+  return true
 }
 
 function isBundled(sdp: SessionDescription, media: SdpMedia): boolean {
@@ -75,7 +90,7 @@ function isBundled(sdp: SessionDescription, media: SdpMedia): boolean {
 function mediaOf(
   media: SdpMedia,
   payloads: ReadonlyMap<number, Payload>,
-  own: ReadonlyMap<number, Payload>,
+  { codecs, mayPause }: Formats,
   source: Pick<Target, 'version' | 'words'>,
   previous: AnnouncedMedia | undefined,
 ): AnnouncedMedia {
@@ -85,25 +100,32 @@ function mediaOf(
   const isNowhere = announced?.words.every((word) => word === 0) === true
   const kept = isNowhere && isActive ? previous : undefined
   const main = isNowhere ? undefined : announced
-  const candidates = isActive ? candidateTargets(media.candidates, main) : []
+  const targets = main === undefined ? [] : [main]
+  if (isActive && media.candidates.length > 0)
+    targets.push(...candidateTargets(media.candidates, main))
   return {
     kind,
     isActive,
     ip: kept?.ip ?? (media.address ?? '').slice(0, MAX_IP_TEXT),
     port: kept?.port ?? port,
-    targets: !isActive ? [] : (kept?.targets ?? [...(main ? [main] : []), ...candidates]),
-    codecs: [...new Set([...own.values()].map(({ name }) => name))],
+    targets: !isActive ? [] : (kept?.targets ?? targets),
+    codecs,
     payloads,
     packetMs,
     isSecure,
     hasCrypto,
-    mayPause: mayPause(media, own),
+    mayPause,
     receives: isActive && !isNowhere && (direction === 'sendrecv' || direction === 'recvonly'),
     sends: isActive && (direction === 'sendrecv' || direction === 'sendonly'),
-    isOwnAddress:
-      kept?.isOwnAddress ??
-      (main !== undefined && isSameTarget({ ...main, port: 0 }, { ...source, port: 0 })),
+    isOwnAddress: kept?.isOwnAddress ?? (main !== undefined && isSameAddress(main, source)),
   }
+}
+
+/** Each name once, the favourite first. */
+function codecsOf(payloads: ReadonlyMap<number, Payload>): string[] {
+  const names: string[] = []
+  for (const { name } of payloads.values()) if (!names.includes(name)) names.push(name)
+  return names
 }
 
 /** Undefined when it is a name, or nothing. */
@@ -127,9 +149,40 @@ function candidateTargets(candidates: readonly Candidate[], main: Target | undef
   return targets
 }
 
+/** What the formats of a medium mean. Phones of a house say the same in every call: it is kept once for all of them. */
+interface Formats {
+  readonly payloads: ReadonlyMap<number, Payload>
+  readonly codecs: readonly string[]
+  readonly mayPause: boolean | undefined
+}
+
+/** Different ones that are kept; when there are more, all are read anew. */
+const MAX_FORMATS = 512
+const MAX_KEY_LENGTH = 1024
+const knownFormats = new Map<string, Formats>()
+const NO_FORMATS: Formats = { payloads: new Map(), codecs: [], mayPause: undefined }
+
+function formatsOf(media: SdpMedia): Formats {
+  if (!media.isRtp) return NO_FORMATS
+  let key = ''
+  for (const format of media.formats) {
+    const map = media.rtpMaps.get(format)
+    const parameters = media.parameters.get(format) ?? ''
+    key += map === undefined ? `${format}` : `${format} ${map.name}/${map.clockRate}`
+    key += ` ${parameters}\n`
+  }
+  const known = knownFormats.get(key)
+  if (known !== undefined) return known
+  const payloads = payloadsOf(media)
+  const formats = { payloads, codecs: codecsOf(payloads), mayPause: mayPause(media, payloads) }
+  if (key.length > MAX_KEY_LENGTH) return formats
+  if (knownFormats.size >= MAX_FORMATS) knownFormats.clear()
+  knownFormats.set(key, formats)
+  return formats
+}
+
 function payloadsOf(media: SdpMedia): Map<number, Payload> {
   const payloads = new Map<number, Payload>()
-  if (!media.isRtp) return payloads
   for (const format of media.formats) {
     const map = media.rtpMaps.get(format)
     if (map === undefined) {

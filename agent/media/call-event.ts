@@ -8,7 +8,7 @@ import { tagOf } from '../sip/tag.ts'
 import { maskedParty } from '../sip/uri.ts'
 import { parseNameAddress } from '../sip/values.ts'
 import type { CallEvent, CallNames } from './call.ts'
-import { hopOf } from './hop.ts'
+import type { Hops } from './hop.ts'
 
 /** What a SIP message says of a call. */
 
@@ -33,6 +33,7 @@ export function callEventOf(
   message: SipMessage,
   datagram: Datagram,
   timeUs: number,
+  hops: Hops,
 ): (CallEvent & { readonly callId: string }) | EventFault | undefined {
   const { isRequest, cseqNumber, cseqMethod } = message
   if (cseqNumber < 0) return message.isTruncated ? undefined : 'no-cseq'
@@ -57,7 +58,7 @@ export function callEventOf(
     cseq: cseqNumber,
     fromTag: tagOf(message, fromRow),
     toTag: tagOf(message, toRow),
-    hop: hopOf(datagram),
+    hop: hops.of(datagram),
     said: undefined,
   }
 }

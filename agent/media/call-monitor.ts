@@ -3,6 +3,7 @@ import { callEventOf, callNamesOf, sdpIn } from './call-event.ts'
 import { Call, type CallEvent } from './call.ts'
 import type { CallRow, SipCounts } from './call-row.ts'
 import type { MediaBook } from './call-party.ts'
+import { Hops } from './hop.ts'
 import { EvictionOrder } from './eviction-order.ts'
 import type { MediaDescription, MediaEntry, MediaTable } from './media-table.ts'
 import { Witness } from './missing-media.ts'
@@ -57,6 +58,7 @@ export class CallMonitor {
   readonly #streams: TcpStreams
   readonly #book: MediaBook
   readonly #witness = new Witness()
+  readonly #hops = new Hops()
   readonly #calls = new Map<string, Call>()
   readonly #order = new EvictionOrder<Call>()
   /** Calls that are over, the oldest first. */
@@ -134,7 +136,7 @@ export class CallMonitor {
   #handle(message: SipMessage, datagram: Datagram, timeUs: number, isTcp: boolean): void {
     this.#count(message)
     this.#options.onMessage?.(message, datagram, timeUs, isTcp)
-    const event = callEventOf(message, datagram, timeUs)
+    const event = callEventOf(message, datagram, timeUs, this.#hops)
     if (event === undefined) return
     if (typeof event === 'string') {
       this.#refuse(event)
@@ -144,7 +146,8 @@ export class CallMonitor {
     if (call === undefined) return
     const said = sdpIn(message, datagram, event.hop)
     if (typeof said === 'string') this.#refuse(said)
-    call.handle(typeof said === 'object' ? { ...event, said } : event)
+    if (typeof said === 'object') event.said = said
+    call.handle(event)
     this.#arrange(call)
   }
 

@@ -29,7 +29,7 @@ export interface CallEvent {
   /** From whom to whom it went: a proxy passes it on over another. */
   readonly hop: string
   /** What it says of media. */
-  readonly said: Omit<Said, 'round'> | undefined
+  said: Omit<Said, 'round'> | undefined
 }
 
 export interface CallNames {
@@ -41,6 +41,9 @@ export interface CallNames {
 
 /** A request with its responses: at most one offer and its answer (RFC 3264, RFC 3261 section 13.2.1). */
 interface Exchange {
+  readonly method: string
+  readonly cseq: number
+  readonly fromTag: string
   readonly round: number
   readonly isInDialog: boolean
 }
@@ -52,11 +55,13 @@ export class Call {
   readonly #callee: string
   readonly #book: MediaBook
   readonly #startUs: number
-  readonly #parties = new Map<string, CallParty>()
-  readonly #exchanges = new Map<string, Exchange>()
+  /** The caller first. These three hold a few things each, and are looked through; maps would be most of what a call takes. */
+  readonly #parties: CallParty[] = []
+  /** The oldest first. */
+  readonly #exchanges: Exchange[] = []
   readonly #isMidCall: boolean
-  /** Where the INVITE that began it was seen. */
-  readonly #inviteHops = new Set<string>()
+  /** Where the INVITE that began it was seen, in which attempt. */
+  readonly #attempts: { readonly cseq: number; readonly hop: string }[] = []
   #rounds = 0
   #inviteCseq = -1
   #state: CallState = 'trying'
@@ -112,7 +117,7 @@ export class Call {
   /** When RTP last arrived at any of its addresses, -Infinity when never. */
   get heardUs(): number {
     let heardUs = -Infinity
-    for (const party of this.#parties.values())
+    for (const party of this.#parties)
       for (const { entries } of party.addresses())
         for (const entry of entries) heardUs = Math.max(heardUs, entry.heardUs)
     return heardUs
@@ -127,7 +132,7 @@ export class Call {
 
   /** Takes its addresses from the table. */
   forget(): void {
-    for (const party of this.#parties.values()) party.forget()
+    for (const party of this.#parties) party.forget()
   }
 
   row(nowUs: number, witness: Witness): CallRow {
@@ -193,13 +198,13 @@ export class Call {
   #invite(event: CallEvent): void {
     const { cseq, fromTag, toTag, hop } = event
     if (toTag === '') {
-      const attempt = `${cseq} ${hop}`
+      const isKnown = this.#attempts.some((one) => one.cseq === cseq && one.hop === hop)
       // Another try, or the next fork's turn.
-      if (this.#state === 'failed' && !this.#inviteHops.has(attempt)) {
+      if (this.#state === 'failed' && !isKnown) {
         this.#resume()
         this.#state = 'trying'
       }
-      if (this.#inviteHops.size < MAX_EXCHANGES) this.#inviteHops.add(attempt)
+      if (!isKnown && this.#attempts.length < MAX_EXCHANGES) this.#attempts.push({ cseq, hop })
       this.#inviteCseq = Math.max(cseq, this.#inviteCseq)
     }
     if (!this.isOver) this.#announce(fromTag, event)
@@ -230,7 +235,7 @@ export class Call {
     }
     for (const tag of [fromTag, toTag]) this.#partyOf(tag)?.prove()
     // The other forks lost.
-    for (const party of this.#parties.values())
+    for (const party of this.#parties)
       if (!party.isCaller && !party.isEstablished) party.end(timeUs)
     this.#settle(event)
   }
@@ -246,8 +251,8 @@ export class Call {
     if (this.#state === 'ended') return
     // A challenge is no failure: the caller tries again with credentials.
     if (statusCode === 401 || statusCode === 407) return
-    const refusing = this.#parties.get(toTag)
-    const others = [...this.#parties.values()].filter((party) => party !== refusing)
+    const refusing = this.#known(toTag)
+    const others = this.#parties.filter((party) => party !== refusing)
     // One fork of several.
     if (others.some((party) => !party.isCaller && !party.isEnded)) {
       if (refusing?.isCaller === false) refusing.end(timeUs)
@@ -259,9 +264,9 @@ export class Call {
 
   #bye(fromTag: string, toTag: string, timeUs: number): void {
     if (this.isOver) return
-    const parties = [fromTag, toTag].map((tag) => this.#parties.get(tag))
+    const parties = [fromTag, toTag].map((tag) => this.#known(tag))
     const ended = parties.find((party) => party?.isCaller === false)
-    const others = [...this.#parties.values()].filter(
+    const others = this.#parties.filter(
       (party) => party !== ended && party.isEstablished && !party.isCaller && !party.isEnded,
     )
     // Of two forks that both answered one is let go.
@@ -272,7 +277,7 @@ export class Call {
   #finish(state: 'ended' | 'failed', timeUs: number): void {
     this.#state = state
     this.#endUs = timeUs
-    for (const party of this.#parties.values()) party.end(timeUs)
+    for (const party of this.#parties) party.end(timeUs)
   }
 
   /** It goes on, though it seemed to have failed: another fork, or a CANCEL that came too late. */
@@ -280,7 +285,7 @@ export class Call {
     if (this.#state !== 'failed') return
     this.#statusCode = undefined
     this.#endUs = undefined
-    for (const party of this.#parties.values()) if (party.isCaller) party.revive()
+    for (const party of this.#parties) if (party.isCaller) party.revive()
   }
 
   #announce(tag: string, event: CallEvent): void {
@@ -296,14 +301,14 @@ export class Call {
   /** The exchange is concluded. */
   #settle(event: CallEvent): void {
     const { round } = this.#exchangeOf(event)
-    for (const party of this.#parties.values()) party.settle(round, event.timeUs)
+    for (const party of this.#parties) party.settle(round, event.timeUs)
     if (this.#isChanging) this.#mediaSinceUs = event.timeUs
     this.#isChanging = false
   }
 
   #revert(event: CallEvent): void {
     const { round } = this.#exchangeOf(event)
-    for (const party of this.#parties.values()) party.revert(round, event.timeUs)
+    for (const party of this.#parties) party.revert(round, event.timeUs)
     if (this.#isChanging) this.#mediaSinceUs = event.timeUs
     this.#isChanging = false
     this.#heed()
@@ -312,38 +317,44 @@ export class Call {
   #heed(): void {
     const caller = this.#speaking(true)
     const callee = this.#speaking(false)
-    for (const party of this.#parties.values())
-      party.heed((party.isCaller ? callee : caller)?.current ?? [])
+    for (const party of this.#parties) party.heed((party.isCaller ? callee : caller)?.current ?? [])
   }
 
-  #exchangeOf({ method, cseq, fromTag, toTag, isRequest }: CallEvent): Exchange {
-    const key = `${method === 'ACK' ? 'INVITE' : method} ${cseq} ${fromTag}`
-    const known = this.#exchanges.get(key)
-    if (known !== undefined) return known
-    const exchange = { round: this.#rounds++, isInDialog: isRequest && toTag !== '' }
-    this.#exchanges.set(key, exchange)
-    for (const oldest of this.#exchanges.keys()) {
-      if (this.#exchanges.size <= MAX_EXCHANGES) break
-      this.#exchanges.delete(oldest)
-    }
+  #exchangeOf({ method: own, cseq, fromTag, toTag, isRequest }: CallEvent): Exchange {
+    const method = own === 'ACK' ? 'INVITE' : own
+    for (const one of this.#exchanges)
+      if (one.cseq === cseq && one.method === method && one.fromTag === fromTag) return one
+    const isInDialog = isRequest && toTag !== ''
+    const exchange = { method, cseq, fromTag, round: this.#rounds++, isInDialog }
+    this.#exchanges.push(exchange)
+    if (this.#exchanges.length > MAX_EXCHANGES) this.#exchanges.shift()
     return exchange
+  }
+
+  #known(tag: string): CallParty | undefined {
+    for (const party of this.#parties) if (party.tag === tag) return party
+    return undefined
   }
 
   /** The first to speak is the caller. */
   #partyOf(tag: string): CallParty | undefined {
-    const known = this.#parties.get(tag)
-    if (known !== undefined || this.#parties.size === MAX_PARTIES) return known
-    const party = new CallParty(tag, this.#parties.size === 0, this.callId, this.#book)
-    this.#parties.set(tag, party)
+    const known = this.#known(tag)
+    if (known !== undefined || this.#parties.length === MAX_PARTIES) return known
+    const party = new CallParty(tag, this.#parties.length === 0, this.callId, this.#book)
+    this.#parties.push(party)
     return party
   }
 
-  /** The caller, or of those called who answered, else who spoke last. */
+  /** The caller, or of those called who answered, else who spoke last; who has not ended comes before who has. */
   #speaking(isCaller: boolean): CallParty | undefined {
-    const parties = [...this.#parties.values()].filter((party) => party.isCaller === isCaller)
-    const live = parties.filter((party) => !party.isEnded)
-    const candidates = live.length > 0 ? live : parties
-    return candidates.findLast((party) => party.isEstablished) ?? candidates.at(-1)
+    let found: CallParty | undefined
+    for (const party of this.#parties) {
+      if (party.isCaller !== isCaller) continue
+      if (found === undefined || party.isEnded < found.isEnded) found = party
+      else if (party.isEnded === found.isEnded && party.isEstablished >= found.isEstablished)
+        found = party
+    }
+    return found
   }
 
   #side(isCaller: boolean): MediaSide | undefined {

@@ -116,5 +116,5 @@ export class SipTap {
 }
 
 function payloadOf(view: DataView, { payloadAt, capturedOctets }: Datagram): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset + payloadAt, capturedOctets)
+  return Buffer.from(view.buffer, view.byteOffset + payloadAt, capturedOctets)
 }

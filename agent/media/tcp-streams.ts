@@ -5,7 +5,7 @@ import { isTokenOctet, lineFeedIn, trimmedEnd } from '../sip/octets.ts'
 import { StartLine } from '../sip/start-line.ts'
 import { IS_SIP } from '../sip/verdicts.ts'
 import { EvictionOrder } from './eviction-order.ts'
-import { hopOf } from './hop.ts'
+import { Hops } from './hop.ts'
 
 const FIN = 1
 const SYN = 2
@@ -60,6 +60,7 @@ interface Segment {
  * long as it carries SIP; those that have carried none give way first.
  */
 export class TcpStreams {
+  readonly #hops = new Hops()
   readonly #options: TcpStreamsOptions
   readonly #message: SipMessage
   readonly #startLine = new StartLine()
@@ -90,7 +91,7 @@ export class TcpStreams {
     const bytes = captured.subarray(0, payloadOctets)
     const isControl = (tcpFlags & (SYN | FIN | RST)) !== 0
     if (payloadOctets === 0 && !isControl) return
-    const key = hopOf(datagram)
+    const key = this.#hops.of(datagram)
     const flow = this.#flowOf(key, bytes, datagram)
     if (flow === undefined) return
     if ((tcpFlags & RST) !== 0) {

@@ -35,7 +35,7 @@ export interface MessageSink {
 export class SipFramer {
   readonly #message: SipMessage
   readonly #startLine = new StartLine()
-  #buffer = new Uint8Array(0)
+  #buffer = Buffer.alloc(0)
   #length = 0
   /** No head ends before this place in the buffer. */
   #searched = 0
@@ -190,7 +190,7 @@ export class SipFramer {
   #grow(octets: number): void {
     let capacity = Math.max(FIRST_BUFFER_OCTETS, this.#buffer.length)
     while (capacity < octets) capacity *= 2
-    const buffer = new Uint8Array(capacity)
+    const buffer = Buffer.alloc(capacity)
     buffer.set(this.#buffer.subarray(0, this.#length))
     this.#buffer = buffer
   }
@@ -213,7 +213,7 @@ export class SipFramer {
   }
 
   #forget(): void {
-    if (this.#buffer.length > KEPT_BUFFER_OCTETS) this.#buffer = new Uint8Array(0)
+    if (this.#buffer.length > KEPT_BUFFER_OCTETS) this.#buffer = Buffer.alloc(0)
     this.#length = 0
     this.#searched = 0
     this.#wanted = 0

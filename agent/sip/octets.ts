@@ -75,7 +75,11 @@ export function trimmedEnd(bytes: Uint8Array, at: number, end: number): number {
 
 /** The text between `at` and `end`, as UTF-8 with what is not UTF-8 replaced. */
 export function textOf(bytes: Uint8Array, at: number, end: number): string {
-  return at >= end ? '' : UTF8.decode(bytes.subarray(at, end))
+  if (at >= end) return ''
+  // Several times as fast as a decoder, which wants a view of its own: every message is asked for a dozen texts.
+  return Buffer.isBuffer(bytes)
+    ? bytes.toString('utf8', at, end)
+    : UTF8.decode(bytes.subarray(at, end))
 }
 
 function tokenTable(): Uint8Array {
