@@ -14,6 +14,9 @@ import { PROBES } from './probes/index.ts'
 
 const DEFAULT_INTERVAL_MS = 10_000
 const MIN_INTERVAL_MS = 100
+const MS_PER_S = 1000
+/** Of its interval, what a run is given (probe-runner.ts). */
+const RUN_SHARE = 0.8
 const MAX_INTERVAL_MS = 3_600_000
 const DEFAULT_SPOOL_FOLDER = 'spool'
 const DEFAULT_SPOOL_BYTES = 64 * 1024 ** 2
@@ -108,9 +111,9 @@ function agentConfig(kinds: Kinds, folder: string): z.ZodType<AgentConfig> {
       intervalMs,
       logLevel,
       spool: { folder: resolve(folder, spool.folder), maxBytes: spool.max },
-      probes: probes.map(({ mostMs = Infinity, ...probe }) => ({
+      probes: probes.map(({ mostMs = Infinity, leastMs, ...probe }) => ({
         ...probe,
-        intervalMs: probe.intervalMs ?? Math.min(intervalMs, mostMs),
+        intervalMs: probe.intervalMs ?? Math.max(Math.min(intervalMs, mostMs), leastMs),
       })),
     }),
   )
@@ -174,6 +177,8 @@ interface Entry {
   readonly intervalMs: number | undefined
   /** Of the kind: how often at least, where the entry does not say. */
   readonly mostMs: number | undefined
+  /** By its options: a run of it takes so long that a shorter interval would cut it off. */
+  readonly leastMs: number
   readonly isPower: boolean
   readonly create: ConfiguredProbe['create']
 }
@@ -198,13 +203,23 @@ function probeEntry(kinds: Kinds): z.ZodType<Entry> {
       else for (const key of issue.keys) complain(unknownOption(key, kind), [...issue.path, key])
     }
     if (!common.success || !own.success) return z.NEVER
+    const { longestRunMs = 0, create } = own.data
+    const leastMs = Math.ceil(longestRunMs / RUN_SHARE / MS_PER_S) * MS_PER_S
+    const { interval: intervalMs } = common.data
+    if (intervalMs !== undefined && intervalMs < leastMs) {
+      const least = `${leastMs / MS_PER_S}s`
+      return complain(`a run may take ${longestRunMs / MS_PER_S} s: expected ${least} or more`, [
+        'interval',
+      ])
+    }
     return {
       kind: kindName,
       name: common.data.name,
-      intervalMs: common.data.interval,
+      intervalMs,
+      leastMs,
       mostMs: kind.intervalMs,
       isPower: kind.isPower,
-      create: own.data.create,
+      create,
     }
   })
 }

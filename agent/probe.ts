@@ -47,12 +47,16 @@ export interface ProbeDefinition<Options = unknown> {
   readonly intervalMs?: number
   readonly options: z.ZodType<Options>
   readonly create: (options: Options, context: ProbeContext) => Probe
+  /** Milliseconds a run may take: at a shorter interval it would be cut off again and again. */
+  readonly longestRunMs?: (options: Options) => number
 }
 
 /** A probe that has read its options: what the scheduler runs. */
 export interface ConfiguredProbe {
   readonly name: string
   readonly create: (context: ProbeContext) => Probe
+  /** Undefined: whatever the interval, it keeps to it. */
+  readonly longestRunMs: number | undefined
 }
 
 /** What the list in probes/index.ts holds: the type of the options stays inside. */
@@ -67,12 +71,16 @@ export interface ProbeKind {
 
 /** Ties options and constructor together, so that nobody outside needs to know the type of the options. */
 export function defineProbe<Options>(definition: ProbeDefinition<Options>): ProbeKind {
-  const { name, summary, isPower = false, intervalMs, options, create } = definition
+  const { name, summary, isPower = false, intervalMs, options, create, longestRunMs } = definition
   return {
     name,
     summary,
     isPower,
     intervalMs,
-    schema: options.transform((read) => ({ name, create: (context) => create(read, context) })),
+    schema: options.transform((read) => ({
+      name,
+      create: (context) => create(read, context),
+      longestRunMs: longestRunMs?.(read),
+    })),
   }
 }

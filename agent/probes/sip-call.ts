@@ -110,6 +110,7 @@ export const sipCall = defineProbe({
   summary: 'test calls: set up, answered, sound both ways, hung up; never to an emergency number',
   options,
   create: (read, context) => new SipCallProbe(read, context),
+  longestRunMs: ({ targets, ring, hold, timeout }) => targets.length * (ring + hold + timeout),
 })
 
 class SipCallProbe implements Probe {

@@ -1,5 +1,7 @@
+import { isIP } from 'node:net'
 import { G711_LAWS, G711_PAYLOAD_TYPE, G711_SAMPLES_PER_S, type G711Law } from '../rtp/g711.ts'
 import { parseSdp, type Direction, type SdpMedia } from '../sip/sdp.ts'
+import { isServerAddress } from '../sip-client/server-address.ts'
 import {
   mirrored,
   writeAudioAnswer,
@@ -10,6 +12,7 @@ import {
 /** Packets we can make: whole periods of our tone fit into them. */
 const PACKET_MS: readonly number[] = [10, 20, 30, 40, 60]
 const USUAL_PACKET_MS = 20
+const MAX_PORT = 65_535
 /** How holding was said before there were directions (RFC 3264 section 8.4). */
 const NOWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
@@ -77,10 +80,15 @@ export function readFarSound(text: string, codecs: readonly G711Law[]): FarSound
   const law = lawOf(medium, codecs)
   if (law === undefined) return 'its session description names no codec of ours'
   const { address, port, rtcpPort = port + 1, packetMs = USUAL_PACKET_MS } = medium
+  const isHeld = NOWHERE.has(address)
+  if (!isHeld && isIP(address) !== 0 && !isServerAddress(address))
+    return `its session description wants the sound at ${address}, where nobody is`
   return {
-    ...{ address, port, rtcpPort, law },
+    ...{ address, port, law },
+    // None, where there is no next port.
+    rtcpPort: rtcpPort > MAX_PORT ? 0 : rtcpPort,
     packetMs: PACKET_MS.includes(packetMs) ? packetMs : USUAL_PACKET_MS,
-    direction: NOWHERE.has(address) ? 'inactive' : medium.direction,
+    direction: isHeld ? 'inactive' : medium.direction,
   }
 }
 

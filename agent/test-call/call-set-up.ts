@@ -278,7 +278,7 @@ export class CallSetUp {
     this.#ringAtMs ??= atMs
     if (statusCode === RINGING) this.#isRinging = true
     const sdp = sdpOf(response)
-    if (sdp === undefined) return
+    if (sdp === undefined || sdp === this.#earlySdp) return
     this.#earlySdp = sdp
     this.onEarly(sdp)
   }

@@ -22,6 +22,8 @@ const LAST_WORDS_MS = 700
 const DRAIN_MS = 400
 const LAST_DRAIN_MS = 60
 const FIRST_REFUSAL = 300
+/** Moves of the sound in one call; a far end that wants more is ill. */
+const MAX_MOVES = 64
 
 export interface CallSettings {
   readonly uri: string
@@ -73,6 +75,7 @@ export class OutgoingCall {
   #requests: DialogRequests | undefined
   #far: FarSound | undefined
   #expectsSound = true
+  #moves = 0
   #isInterrupted = false
   readonly #lastWords = new AbortController()
   #end: (ending: Ending) => void = () => undefined
@@ -258,6 +261,7 @@ export class OutgoingCall {
 
   #sendTo(far: FarSound): void {
     const { address, port, rtcpPort, law, packetMs, direction } = far
+    if (++this.#moves > MAX_MOVES) return
     const isHeld = direction === 'inactive'
     this.#far = far
     if (isHeld || direction === 'recvonly') this.#expectsSound = false

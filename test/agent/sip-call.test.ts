@@ -246,6 +246,22 @@ test('the far end may hold, go on without an offer, ask, and hang up', async (t)
   t.equal(new Set(answers.map((answer) => /o=- (\d+)/.exec(answer)?.[1] ?? '-')).size, 2)
 })
 
+test('an answer that names the last port of all, or a host nobody finds, does no harm', async (t) => {
+  for (const body of [
+    SDP.replace('audio 9', 'audio 65535'),
+    SDP.replace('IP4 127.0.0.1\r\nt', 'IP4 nobody.invalid\r\nt'),
+    `${SDP}a=rtcp:0\r\n`,
+  ]) {
+    const peer = await scripted(t, (request) => {
+      if (methodOf(request) === 'BYE') return [respond(request, '200 OK')]
+      if (methodOf(request) !== 'INVITE') return []
+      return [respond(request, '200 OK', [contact(peer), ...SDP_ROWS], body)]
+    })
+    const fields = await calledAt(t, peer, { hold: '3s' })
+    t.match(fields, { outcome: 'answered', ended_by: 'us', no_audio: true })
+  }
+})
+
 test('a stranger cannot hang up our call', async (t) => {
   const statuses: string[] = []
   const peer = await scripted(t, (message, _, send) => {
@@ -393,6 +409,7 @@ test('an answer of no use is hung up at once, and says why', async (t) => {
     ['hello', /its session description: not-sdp/],
     [SDP.replace('AVP 8', 'AVP 18'), /has no sound in clear PCMA or PCMU/],
     [SDP.replace('RTP/AVP', 'RTP/SAVP'), /has no sound in clear/],
+    [SDP.replace('IP4 127.0.0.1\r\nt', 'IP4 239.1.1.1\r\nt'), /at 239\.1\.1\.1, where nobody is/],
   ] as const) {
     const peer = await scripted(t, (request) => {
       if (methodOf(request) === 'BYE') return [respond(request, '200 OK')]
@@ -425,7 +442,12 @@ probes:
     t.ok(error instanceof ConfigError, uri)
     t.match(String(error), /agent\.yaml:9:14: .*may reach the emergency number (?:112|144)/)
   }
-  await t.resolves(readAgentConfig(written('sip:*43@pbx'), 'agent.yaml'))
+  const { probes } = await readAgentConfig(written('sip:*43@pbx'), 'agent.yaml')
+  t.equal(probes[0]?.intervalMs, 300_000)
+  const hasty = written('sip:*43@pbx').replace('5min', '30s')
+  await t.rejects(readAgentConfig(hasty, 'agent.yaml'), /:5:15: .*36 s: expected 45s or more/)
+  const silent = written('sip:*43@pbx').replace('    interval: 5min\n', '')
+  t.equal((await readAgentConfig(silent, 'agent.yaml')).probes[0]?.intervalMs, 45_000)
   const complaints = (given: object): string => {
     const read = readProbeOptions(sipCall, given)
     return 'complaints' in read ? read.complaints.join('; ') : ''
