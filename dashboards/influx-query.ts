@@ -3,6 +3,10 @@ import type { Dataquery } from '@grafana/grafana-foundation-sdk/cog'
 /** Every panel, variable and annotation reads from here; provisioning/datasources gives it this uid. */
 export const DATASOURCE = { type: 'influxdb', uid: 'kiestoon-influxdb' } as const
 
+/** Of the chosen time and sites. */
+export const SITES = '$timeFilter AND "site" =~ /^${site:regex}$/'
+export const STEPS = 'time($__interval)'
+
 /** One InfluxQL query as Grafana stores it. */
 export interface InfluxTarget extends Dataquery {
   readonly refId: string

@@ -13,13 +13,20 @@ import {
   VizOrientation,
   VizLegendOptionsBuilder,
   VizTooltipOptionsBuilder,
+  VisibilityMode,
 } from '@grafana/grafana-foundation-sdk/common'
-import { ThresholdsConfigBuilder, ThresholdsMode } from '@grafana/grafana-foundation-sdk/dashboard'
+import {
+  MappingType,
+  ThresholdsConfigBuilder,
+  ThresholdsMode,
+  type ValueMap,
+} from '@grafana/grafana-foundation-sdk/dashboard'
 import {
   HeatmapColorMode,
   HeatmapColorOptionsBuilder,
   PanelBuilder as HeatmapBuilder,
 } from '@grafana/grafana-foundation-sdk/heatmap'
+import { PanelBuilder as StateTimelineBuilder } from '@grafana/grafana-foundation-sdk/statetimeline'
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat'
 import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table'
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries'
@@ -34,6 +41,8 @@ const SIXTH = FULL_WIDTH / 6
 export const OK = 'green'
 export const CAUTION = 'orange'
 export const OVER = 'red'
+/** Neither good nor bad, and never to be taken for either. */
+export const UNKNOWN = 'purple'
 /** Stats that say "now" look at the last minute whatever the board shows. */
 export const NOW = '1m'
 
@@ -75,6 +84,38 @@ export function series(id: number, title: string, description: string): Timeseri
     .tooltip(
       new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending),
     )
+}
+
+/** A band per thing, a colour and a word per state; blank where nothing was measured. */
+export function timeline(id: number, title: string, description: string): StateTimelineBuilder {
+  return new StateTimelineBuilder()
+    .id(id)
+    .title(title)
+    .description(description)
+    .datasource(DATASOURCE)
+    .span(FULL_WIDTH)
+    .height(8)
+    .showValue(VisibilityMode.Auto)
+    .mergeValues(true)
+    .fillOpacity(80)
+    .lineWidth(0)
+    .spanNulls(false)
+    .legend(
+      new VizLegendOptionsBuilder()
+        .displayMode(LegendDisplayMode.List)
+        .placement(LegendPlacement.Bottom)
+        .showLegend(true),
+    )
+}
+
+/** What people read instead of a stored value, and its colour. */
+export function words(
+  all: Readonly<Record<string, readonly [text: string, color: string]>>,
+): [ValueMap] {
+  const options = Object.entries(all).map(
+    ([value, [text, color]], index) => [value, { text, color, index }] as const,
+  )
+  return [{ type: MappingType.ValueToText, options: Object.fromEntries(options) }]
 }
 
 /** Colours from these values on; the first is from minus infinity. */

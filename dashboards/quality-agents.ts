@@ -1,8 +1,7 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog'
 import type { Panel } from '@grafana/grafana-foundation-sdk/dashboard'
-import { lines } from './influx-query.ts'
+import { lines, SITES, STEPS } from './influx-query.ts'
 import { series, THIRD } from './panels.ts'
-import { SITES, STEPS } from './quality-queries.ts'
 
 /** Test streams and pings. */
 export function reach(): Builder<Panel>[] {

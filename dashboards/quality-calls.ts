@@ -1,8 +1,8 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog'
 import type { Panel } from '@grafana/grafana-foundation-sdk/dashboard'
-import { lines, rows } from './influx-query.ts'
+import { lines, rows, SITES, STEPS } from './influx-query.ts'
 import { series, table, THIRD } from './panels.ts'
-import { SITES, STEPS, STREAMS } from './quality-queries.ts'
+import { STREAMS } from './quality-queries.ts'
 
 /** Calls without sound, and round trips as RTCP tells them. */
 export function calls(): Builder<Panel>[] {

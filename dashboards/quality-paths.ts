@@ -1,7 +1,7 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog'
 import { TableSortByFieldStateBuilder } from '@grafana/grafana-foundation-sdk/common'
 import type { Panel } from '@grafana/grafana-foundation-sdk/dashboard'
-import { lines, rows } from './influx-query.ts'
+import { lines, rows, SITES, STEPS } from './influx-query.ts'
 import {
   CAUTION,
   FULL_WIDTH,
@@ -14,16 +14,7 @@ import {
   table,
   thresholds,
 } from './panels.ts'
-import {
-  BY_PATH,
-  EFFECTIVE_LOSS,
-  LOSS,
-  MOS_SCALES,
-  PATH_NAME,
-  PATHS,
-  SITES,
-  STEPS,
-} from './quality-queries.ts'
+import { BY_PATH, EFFECTIVE_LOSS, LOSS, MOS_SCALES, PATH_NAME, PATHS } from './quality-queries.ts'
 
 /** Design section 4: at most 3 % is acceptable, severe from 10 %. */
 const LIMIT_RATIO = 0.03

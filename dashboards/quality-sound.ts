@@ -1,17 +1,9 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog'
 import type { Panel } from '@grafana/grafana-foundation-sdk/dashboard'
-import { lines } from './influx-query.ts'
+import { lines, STEPS } from './influx-query.ts'
 import { limitLine, OK, OVER, series, THIRD, thresholds } from './panels.ts'
 import { LEAST_MOS } from './quality-paths.ts'
-import {
-  BY_PATH,
-  EFFECTIVE_LOSS,
-  LOSS,
-  MOS_SCALES,
-  PATH_NAME,
-  PATHS,
-  STEPS,
-} from './quality-queries.ts'
+import { BY_PATH, EFFECTIVE_LOSS, LOSS, MOS_SCALES, PATH_NAME, PATHS } from './quality-queries.ts'
 
 const MOS_IDS = { narrowband: 16, wideband: 17, fullband: 18 } as const
 

@@ -1,9 +1,9 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog'
 import type { Panel } from '@grafana/grafana-foundation-sdk/dashboard'
-import { lines } from './influx-query.ts'
+import { lines, STEPS } from './influx-query.ts'
 import { bars, heatmap, limitLine, OK, OVER, series, THIRD, thresholds } from './panels.ts'
 import { LEAST_MOS } from './quality-paths.ts'
-import { MOS_SCALES, STEPS, STREAMS } from './quality-queries.ts'
+import { MOS_SCALES, STREAMS } from './quality-queries.ts'
 
 const MOS_IDS = { narrowband: 25, wideband: 26, fullband: 27 } as const
 /** Upper bounds of rtp_stream's delta_le_*, in ms. */

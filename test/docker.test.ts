@@ -138,7 +138,7 @@ test('no password is in the repository: each comes from prepare.sh', async (t) =
   t.ok(ignored.includes('.env') && ignored.includes('secrets/'))
 })
 
-test('Grafana is given the database, the user and the board that are there', async (t) => {
+test('Grafana is given the database, the user and the boards that are there', async (t) => {
   const { services } = await readCompose()
   const { grafana, influxdb } = services
   const provisioning = await readFile(
@@ -159,7 +159,8 @@ test('Grafana is given the database, the user and the board that are there', asy
     'utf8',
   )
   const [, folder = '?'] = /path: (\S+)/.exec(providers) ?? []
-  t.ok(grafana?.volumes.includes(`../dashboards/quality.json:${folder}/quality.json:ro`))
+  for (const board of ['quality.json', 'power.json'])
+    t.ok(grafana?.volumes.includes(`../dashboards/${board}:${folder}/${board}:ro`), board)
 })
 
 /** The files of docker/ with the secrets they name, as they lie in the containers. */

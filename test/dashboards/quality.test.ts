@@ -1,41 +1,30 @@
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { test } from 'tap'
 import { parse } from 'yaml'
-import { InfluxStore } from '../../collector/store/influx-store.ts'
-import { influxOptions } from '../../collector/store/options.ts'
 import { measurement, type Measurement } from '../../common/measurement.ts'
 import { qualityDashboard } from '../../dashboards/quality.ts'
-import { lintBoard } from '../support/dashboard-lint.ts'
-import { checkBoard, panelsOf, type Board } from '../support/dashboard-schema.ts'
-import { startInfluxd } from '../support/influxd.ts'
 import {
-  interpolate,
-  runInfluxql,
-  type Choices,
-  type InfluxRows,
-  type Range,
-} from '../support/influxql.ts'
-import { storeContext } from '../support/store-context.ts'
+  byTags,
+  committedBoard,
+  committedJson,
+  DASHBOARDS,
+  DATABASE,
+  drawnBy,
+  everyTenSeconds,
+  offeredBy,
+  sixTimes,
+  START_MS,
+  storedHour,
+} from '../support/board-hour.ts'
+import { lintBoard } from '../support/dashboard-lint.ts'
+import { checkBoard, panelsOf } from '../support/dashboard-schema.ts'
+import { influxdMissing } from '../support/influxd.ts'
 
-const DASHBOARDS = new URL('../../dashboards/', import.meta.url)
+const FILE = 'quality.json'
 const UID = 'kiestoon-influxdb'
-const DATABASE = 'kiestoon'
-const HOUR_MS = 3_600_000
-const MINUTE_MS = 60_000
-/** A full hour, so that steps of ten minutes fall on it. */
-const START_MS = Date.UTC(2026, 10, 22, 3)
-const HOUR: Range = { fromMs: START_MS, toMs: START_MS + HOUR_MS, interval: '10m' }
-
-async function committedBoard(): Promise<Board> {
-  const json: unknown = JSON.parse(await readFile(new URL('quality.json', DASHBOARDS), 'utf8'))
-  const { board, errors } = checkBoard(json)
-  if (board === undefined) throw new Error(errors.join('\n'))
-  return board
-}
 
 test('the committed board is what its generator makes', async (t) => {
-  const committed: unknown = JSON.parse(await readFile(new URL('quality.json', DASHBOARDS), 'utf8'))
+  const committed = await committedJson(FILE)
   const made: unknown = JSON.parse(JSON.stringify(qualityDashboard()))
   t.same(committed, made, 'else: node --import ./test/support/typescript.js dashboards/build.ts')
 })
@@ -53,7 +42,7 @@ test('the board has the parts Grafana reads, of the types it expects', async (t)
 })
 
 test('the board keeps the rules of the house', async (t) => {
-  const board = await committedBoard()
+  const board = await committedBoard(FILE)
   t.equal(board.uid, 'kiestoon-quality', 'links to the board stay good')
   t.same(lintBoard(board, UID), [])
 
@@ -129,13 +118,6 @@ test('what Grafana is given at start fits the board', async (t) => {
     ],
   })
 })
-
-/** Ten-second intervals, stamped in the middle of the hour's seconds so that none falls on the edge of a step. */
-function everyTenSeconds(make: (index: number, timeUs: number) => Measurement[]): Measurement[] {
-  return Array.from({ length: 360 }, (_, index) => index).flatMap((index) =>
-    make(index, (START_MS + index * 10_000 + 5000) * 1000),
-  )
-}
 
 /** Three streams of hq -> carrier-a: two scales, and one rated by an assumption and without a simulated buffer. */
 function streamsOf(index: number, timeUs: number): Measurement[] {
@@ -364,29 +346,10 @@ function knownHour(): Measurement[] {
   })
 }
 
-/** Of each series its tags in one line, and its values without the times. */
-function byTags(series: readonly InfluxRows[]): Record<string, unknown> {
-  return Object.fromEntries(
-    series.map(({ tags = {}, values }) => [
-      Object.values(tags).join(' '),
-      values.map((row) => rounded(row.slice(1))),
-    ]),
-  )
-}
-
-function rounded(row: readonly (string | number | boolean | null)[]): unknown {
-  const cells = row.map((cell) => (typeof cell === 'number' ? Number(cell.toFixed(6)) : cell))
-  return cells.length === 1 ? cells[0] : cells
-}
-
 const A = 'hq-edge hq stream carrier-a'
 const R = 'carrier-a hq report carrier-a'
 const B = 'carrier-b hq test carrier-b'
 const C = 'hq-edge branch stream hq'
-
-function sixTimes(step: unknown): readonly unknown[] {
-  return Array.from({ length: 6 }, () => step)
-}
 
 /** A step of the 14 sums of arrivals: 60 intervals of 480 and 20 packets. */
 function deltas(above: number | null): unknown {
@@ -495,59 +458,29 @@ const EXPECTED: Readonly<Record<string, unknown>> = {
 }
 
 test('every query of the board, run by a real InfluxDB over a known hour', async (t) => {
-  if (!existsSync('/usr/bin/influxd')) {
-    t.pass('queries', { skip: 'influxd is missing: apt-get install influxdb' })
+  if (influxdMissing !== undefined) {
+    t.pass('queries', { skip: influxdMissing })
     return
   }
-  const influxd = await startInfluxd()
-  t.teardown(() => influxd.close())
-  const context = await storeContext()
-  t.teardown(() => context.remove())
-  const store = await InfluxStore.open(
-    influxOptions.parse({
-      kind: 'influx',
-      url: `http://127.0.0.1:${influxd.port}`,
-      database: DATABASE,
-    }),
-    context,
-  )
-  await store.write(knownHour())
-  await store.close() // which waits until InfluxDB has everything
-  const board = await committedBoard()
-  const run = async (query: string, range = HOUR, choices: Choices = {}) =>
-    runInfluxql(influxd.port, DATABASE, interpolate(query, range, choices))
-
-  const panels = panelsOf(board)
-  for (const panel of panels) {
-    const range = panel.timeFrom === '1m' ? { ...HOUR, fromMs: HOUR.toMs - MINUTE_MS } : HOUR
-    // the hour's own end begins a seventh step, which is empty
-    const all = { ...range, toMs: range.toMs - 1 }
-    const drawn: Record<string, unknown> = {}
-    for (const { refId, query } of panel.targets)
-      for (const [tags, values] of Object.entries(byTags(await run(query, all))))
-        drawn[panel.targets.length === 1 ? tags : `${refId} ${tags}`] = values
-    t.same(drawn, EXPECTED[panel.title], panel.title)
-  }
-  t.equal(panels.length, Object.keys(EXPECTED).length, 'no panel is left out')
+  const run = await storedHour(t, knownHour())
+  const board = await committedBoard(FILE)
+  const drawn = await drawnBy(board, run)
+  for (const [title, values] of Object.entries(drawn)) t.same(values, EXPECTED[title], title)
+  t.same(Object.keys(drawn).sort(), Object.keys(EXPECTED).sort(), 'no panel is left out')
 
   await t.test('variables offer what was measured, and narrow the panels', async (t) => {
-    const offered: Record<string, unknown> = {}
-    for (const { name, query } of board.templating.list)
-      offered[name] = (await run(query)).flatMap(({ values }) => values.map(([, value]) => value))
-    t.same(offered, {
+    t.same(await offeredBy(board, run), {
       site: ['branch', 'hq'],
       from: ['branch', 'hq'],
       to: ['carrier-a', 'carrier-b', 'hq'],
       source: ['report', 'stream', 'test'],
     })
-    const loss = panels.find((panel) => panel.title === 'Loss per path')?.targets[0]?.query ?? ''
-    t.same(Object.keys(byTags(await run(loss, HOUR, { to: ['carrier-b'] }))), [B])
-    t.same(Object.keys(byTags(await run(loss, HOUR, { from: ['hq'], to: ['carrier-a', 'hq'] }))), [
-      R,
-      A,
-    ])
-    t.same(Object.keys(byTags(await run(loss, HOUR, { site: ['branch'] }))), [C])
-    t.same(await run(loss, HOUR, { to: ['carrier.b'] }), [], 'a dot is a dot')
+    const loss =
+      panelsOf(board).find((panel) => panel.title === 'Loss per path')?.targets[0]?.query ?? ''
+    t.same(Object.keys(byTags(await run(loss, { to: ['carrier-b'] }))), [B])
+    t.same(Object.keys(byTags(await run(loss, { from: ['hq'], to: ['carrier-a', 'hq'] }))), [R, A])
+    t.same(Object.keys(byTags(await run(loss, { site: ['branch'] }))), [C])
+    t.same(await run(loss, { to: ['carrier.b'] }), [], 'a dot is a dot')
   })
 
   await t.test('alerts stand on the time axis', async (t) => {

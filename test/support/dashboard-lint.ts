@@ -2,7 +2,7 @@ import { definitionOf, isMeasurementName, measurementNames } from '../../common/
 import { isRow, panelsOf, type Board, type Panel, type Row } from './dashboard-schema.ts'
 import { variablesIn } from './influxql.ts'
 
-const UNITS = ['percentunit', 'ms', 's', 'short']
+const UNITS = ['percentunit', 'ms', 's', 'm', 'short', 'celsius', 'amp', 'volt']
 const LEAST_REFRESH_S = 10
 const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
 const GRID_WIDTH = 24
@@ -16,7 +16,7 @@ const NOT_AVERAGED = [
 ]
 /** A point for each stream or report of each interval: read only where somebody opened the row. */
 const HEAVY = ['rtp_stream']
-const DRAWN_OVER_TIME = ['timeseries', 'heatmap']
+const DRAWN_OVER_TIME = ['timeseries', 'heatmap', 'state-timeline']
 
 /** What is wrong with a board beyond its JSON: the rules of the house, one complaint each. */
 export function lintBoard(board: Board, datasourceUid: string): readonly string[] {
@@ -25,6 +25,7 @@ export function lintBoard(board: Board, datasourceUid: string): readonly string[
   const refresh = /^(\d+)([smh])$/.exec(board.refresh)
   if (Number(refresh?.[1]) * (SECONDS[refresh?.[2] ?? ''] ?? 0) < LEAST_REFRESH_S)
     complaints.push(`refreshes every ${board.refresh}`)
+  if (!board.links.some(isToOthers(board))) complaints.push('no link to the other boards')
   const panels = panelsOf(board)
   const rows = board.panels.filter(isRow)
   const ids = [...panels, ...rows].map(({ id }) => id)
@@ -54,8 +55,28 @@ export function lintBoard(board: Board, datasourceUid: string): readonly string[
       complaints.push(`${panel.title}: unit "${unit}"`)
     if (panel.datasource.uid !== datasourceUid)
       complaints.push(`${panel.title}: datasource ${panel.datasource.uid}`)
+    complaints.push(...aboutWords(panel))
   }
   return complaints
+}
+
+/** Whoever changes the board keeps what is looked at. */
+function isToOthers({ tags: own }: Board): (link: Board['links'][number]) => boolean {
+  return ({ tags, keepTime, includeVars }) =>
+    keepTime && includeVars && tags.some((tag) => own.includes(tag))
+}
+
+/** States are read, not only seen, and what is unknown looks like nothing else. */
+function* aboutWords({ title, type, targets, fieldConfig }: Panel): Generator<string> {
+  if (type !== 'state-timeline') return
+  const words = (fieldConfig.defaults.mappings ?? []).flatMap(({ options }) =>
+    Object.values(options),
+  )
+  if (words.length === 0) yield `${title}: states without words`
+  if (!targets.some(({ query }) => /"(?:line|state_code)"/.test(query))) return
+  const unknown = words.find(({ text }) => text === 'unknown')
+  const alike = words.filter(({ color }) => color === unknown?.color)
+  if (alike.length !== 1) yield `${title}: unknown has no look of its own`
 }
 
 interface Found {

@@ -31,8 +31,15 @@ export interface Panel {
     readonly x: number
     readonly y: number
   }
-  readonly fieldConfig: { readonly defaults: { readonly unit?: string } }
+  readonly fieldConfig: {
+    readonly defaults: { readonly unit?: string; readonly mappings?: readonly Words[] }
+  }
   readonly targets: readonly Target[]
+}
+
+/** What people read instead of a stored value, by that value. */
+export interface Words {
+  readonly options: Readonly<Record<string, { readonly text: string; readonly color: string }>>
 }
 
 /** A heading; a collapsed one holds its panels, whose queries are not run before somebody opens it. */
@@ -71,6 +78,15 @@ export interface Board {
   readonly panels: readonly (Panel | Row)[]
   readonly templating: { readonly list: readonly Variable[] }
   readonly annotations: { readonly list: readonly Annotation[] }
+  readonly tags: readonly string[]
+  readonly links: readonly Link[]
+}
+
+/** To the other boards that have one of the tags. */
+interface Link {
+  readonly tags: readonly string[]
+  readonly keepTime: boolean
+  readonly includeVars: boolean
 }
 
 const text = { type: 'string', minLength: 1 }
@@ -88,7 +104,7 @@ const gridPos = object({ h: whole, w: { ...whole, maximum: 24 }, x: whole, y: wh
 const id = { type: 'integer', minimum: 1 }
 const panel = object({
   id,
-  type: { enum: ['stat', 'timeseries', 'table', 'bargauge', 'heatmap'] },
+  type: { enum: ['stat', 'timeseries', 'table', 'bargauge', 'heatmap', 'state-timeline'] },
   title: text,
   description: text,
   datasource,
@@ -100,6 +116,16 @@ const panel = object({
       properties: {
         unit: text,
         thresholds: object({ mode: { const: 'absolute' }, steps: list(step) }),
+        mappings: list(
+          object({
+            type: { const: 'value' },
+            options: {
+              type: 'object',
+              minProperties: 1,
+              additionalProperties: object({ text, color: text, index: whole }),
+            },
+          }),
+        ),
       },
     },
     overrides: {
@@ -145,6 +171,15 @@ const board = object({
   schemaVersion: { type: 'integer', minimum: 36 },
   time: object({ from: text, to: text }),
   tags: list(text),
+  links: list(
+    object({
+      type: { const: 'dashboards' },
+      title: text,
+      tags: list(text),
+      keepTime: { type: 'boolean' },
+      includeVars: { type: 'boolean' },
+    }),
+  ),
   panels: list(panelOrRow),
   templating: object({ list: list(variable) }),
   annotations: object({
