@@ -114,7 +114,7 @@ export class DuckDbStore implements Store {
         }
       }
       if (deleted > 0 && !this.#closing.signal.aborted)
-        await this.#commits.between(() => this.#db.run('CHECKPOINT'))
+        await this.#commits.between(() => this.#db.checkpoint())
       log.debug({ deleted }, 'points beyond retention deleted')
     } catch (error) {
       log.warn({ deleted, reason: reasonOf(error) }, 'retention not done, next try in an hour')

@@ -22,10 +22,24 @@ const BLOCK_BYTES = 64 * 1024
 /** DuckDB's own, which older files keep. */
 const LARGEST_BLOCK_BYTES = 256 * 1024
 const BLOCKS_PER_COLUMN = 2
+/**
+ * Rows of a table go into the file in groups, and a group that is not full is written anew by the next checkpoint, all its columns
+ * uncompressed in memory: with DuckDB's own 122,880 rows that takes more than all we allow it, and seconds in which nobody can write.
+ */
+const ROWS_PER_GROUP = 20_480
+/**
+ * How many times a checkpoint may put small groups together, which is the same work again: none while points come in. DuckDB's own number
+ * is for checkpoint().
+ */
+const MERGES = 100
+/** The name of our file among the databases of the instance, whose own is in memory and empty. */
+const STORE = 'store'
+const USE_STORE = `USE ${STORE}`
 const BLOCK_SIZE =
   'SELECT block_size FROM pragma_database_size() WHERE database_name = current_database()'
 /** After such an error DuckDB refuses everything until the file is opened anew. */
-const FATAL = /^(?:FATAL|INTERNAL) Error/
+const FATAL =
+  /^(?:FATAL|INTERNAL) Error|database has been invalidated|Database "[^"]+" has been invalidated/
 
 /** One open DuckDB file: one connection that writes, and one more for each query that reads. */
 export class DuckDb {
@@ -55,7 +69,7 @@ export class DuckDb {
     const limit = (blockBytes: number): string =>
       `${options.memoryLimitBytes + options.mostColumns * BLOCKS_PER_COLUMN * blockBytes}B`
     try {
-      const instance = await DuckDBInstance.create(file, {
+      const instance = await DuckDBInstance.create(':memory:', {
         threads: '1',
         // The size of its blocks is known once it is open, and the log is read before that.
         memory_limit: limit(LARGEST_BLOCK_BYTES),
@@ -64,9 +78,16 @@ export class DuckDb {
         max_temp_directory_size: `${MAX_TEMPORARY_BYTES}B`,
         wal_autocheckpoint: `${CHECKPOINT_BYTES}B`,
         preserve_insertion_order: 'false',
-        enable_external_access: 'false',
+        max_vacuum_tasks: '0',
       })
-      const db = new DuckDb(file, instance, await instance.connect())
+      const writer = await instance.connect()
+      await writer.run(
+        `ATTACH '${file.replaceAll("'", "''")}' AS ${STORE} (ROW_GROUP_SIZE ${ROWS_PER_GROUP})`,
+      )
+      await writer.run(USE_STORE)
+      // From here on it opens no other file; not even what it is told to in a query.
+      await writer.run('SET enable_external_access = false')
+      const db = new DuckDb(file, instance, writer)
       const [row] = await db.query(BLOCK_SIZE)
       const blockBytes = Number(row?.[0] ?? LARGEST_BLOCK_BYTES)
       await db.run(`SET memory_limit = '${limit(blockBytes)}'`)
@@ -84,6 +105,16 @@ export class DuckDb {
   /** Runs a statement on the writing connection and says how many rows it changed. @throws TransientError */
   async run(sql: string): Promise<number> {
     return await this.#guarded(async () => (await this.#writer.run(sql)).rowsChanged)
+  }
+
+  /** Folds the log into the tables, gives back the space of what was deleted, and puts small groups of rows together. @throws TransientError */
+  async checkpoint(): Promise<void> {
+    await this.run(`SET max_vacuum_tasks = ${MERGES}`)
+    try {
+      await this.run('CHECKPOINT')
+    } finally {
+      await this.run('SET max_vacuum_tasks = 0')
+    }
   }
 
   /** All or nothing, and durable when it resolves. @throws TransientError */
@@ -133,6 +164,7 @@ export class DuckDb {
       }
       signal?.addEventListener('abort', interrupt)
       try {
+        await reader.run(USE_STORE)
         const answer = reader.runAndReadAll(sql, [...values])
         this.#readers.set(reader, answer)
         return (await answer).getRows()
