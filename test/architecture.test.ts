@@ -95,7 +95,7 @@ const TABLE: readonly { files: RegExp; ours: readonly RegExp[]; packages: readon
   {
     files: /^collector\/store\//,
     ours: [/^collector\/store\//, /^common\//],
-    packages: ['node:', 'zod', '@duckdb/node-api', 'influx'],
+    packages: ['node:', 'zod', '@duckdb/node-api', '@duckdb/node-bindings', 'influx'],
   },
   {
     files: /^collector\/notify\//,
@@ -151,6 +151,7 @@ const ONLY_IN: Readonly<Record<string, string>> = {
   ping: 'agent/probes/ping.ts',
   systeminformation: 'agent/probes/host.ts',
   '@duckdb/node-api': 'collector/store/duckdb',
+  '@duckdb/node-bindings': 'collector/store/duckdb-chunk.ts',
   influx: 'collector/store/influx',
   nodemailer: 'collector/notify/email.ts',
   'net-snmp': 'agent/power/',

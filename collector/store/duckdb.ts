@@ -1,18 +1,10 @@
 import { existsSync } from 'node:fs'
-import {
-  DuckDBDataChunk,
-  DuckDBInstance,
-  DuckDBTimestampValue,
-  type DuckDBAppender,
-  type DuckDBConnection,
-  type DuckDBValue,
-} from '@duckdb/node-api'
+import { DuckDBInstance, type DuckDBAppender, type DuckDBConnection } from '@duckdb/node-api'
 import { PermanentError, reasonOf, TransientError } from '../../common/errors.ts'
 import type { Measurement } from '../../common/measurement.ts'
+import { ChunkWriter, ROWS_PER_CHUNK } from './duckdb-chunk.ts'
 import type { TableColumn } from './duckdb-schema.ts'
 
-/** DuckDB's own vector size: the most rows of one chunk. */
-const ROWS_PER_CHUNK = 2048
 /** What a query may put on disk when it does not fit the memory limit. */
 const MAX_TEMPORARY_BYTES = 1024 ** 3
 /** Log written before it is folded into the tables: what it holds is in memory as well, and must not fill it. */
@@ -46,6 +38,7 @@ export class DuckDb {
   readonly #file: string
   readonly #instance: DuckDBInstance
   readonly #writer: DuckDBConnection
+  readonly #chunks = new ChunkWriter()
   readonly #readers = new Map<DuckDBConnection, Promise<unknown>>()
   #broken = false
   #closed = false
@@ -139,8 +132,10 @@ export class DuckDb {
     await this.#guarded(async () => {
       const appender = await this.#writer.createAppender(table)
       try {
+        const types = columns.map((_, index) => appender.columnType(index))
         for (let start = 0; start < points.length; start += ROWS_PER_CHUNK) {
-          appendChunk(appender, columns, points.slice(start, start + ROWS_PER_CHUNK))
+          const rows = points.slice(start, start + ROWS_PER_CHUNK)
+          appender.appendDataChunk(this.#chunks.chunk(types, columns, rows))
         }
         appender.flushSync()
       } catch (error) {
@@ -204,47 +199,6 @@ function closeFailed(appender: DuckDBAppender): void {
     appender.closeSync()
   } catch {
     return
-  }
-}
-
-function appendChunk(
-  appender: DuckDBAppender,
-  columns: readonly (TableColumn | undefined)[],
-  points: readonly Measurement[],
-): void {
-  const types = columns.map((_, index) => appender.columnType(index))
-  const chunk = DuckDBDataChunk.create(types, points.length)
-  const present = new Set(points.flatMap((point) => Object.keys(point.fields)))
-  for (const [index, column] of columns.entries()) {
-    const vector = chunk.getColumnVector(index)
-    // Most points have few of the many fields there are; what no point has is not looked for in each.
-    const isField = column !== undefined && column.kind !== 'time' && column.kind !== 'tag'
-    const held = isField && !present.has(column.name) ? undefined : column
-    let row = 0
-    for (const point of points) vector.setItem(row++, cell(point, held))
-    vector.flush()
-  }
-  appender.appendDataChunk(chunk)
-}
-
-/** What the column holds of a point; a value that does not fit its column is absent. */
-function cell(point: Measurement, column: TableColumn | undefined): DuckDBValue {
-  if (column === undefined) return null
-  if (column.kind === 'time') return new DuckDBTimestampValue(BigInt(point.timeUs))
-  if (column.kind === 'tag') {
-    const tag = point.tags[column.name]
-    return tag === undefined || tag === '' ? null : tag
-  }
-  const value = point.fields[column.name]
-  switch (column.kind) {
-    case 'float':
-      return typeof value === 'number' && Number.isFinite(value) ? value : null
-    case 'integer':
-      return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : null
-    case 'boolean':
-      return typeof value === 'boolean' ? value : null
-    case 'string':
-      return typeof value === 'string' ? value : null
   }
 }
 
