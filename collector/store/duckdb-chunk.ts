@@ -10,6 +10,12 @@ const BITS_PER_OCTET = 8
 /** DuckDB reads which rows are NULL in words of so many rows. */
 const ROWS_PER_WORD = 64
 const TWO_TO_32 = 2 ** 32
+/** duckdb_string_t: the length, and this much text in place; longer text lies elsewhere. */
+const TEXT_OCTETS = 16
+const SHORT_TEXT = 12
+const TEXT_AT = 4
+const WORDS_PER_TEXT = 4
+const ASCII = 0x7f
 
 type FixedKind = Exclude<TableColumn['kind'], 'tag' | 'string'>
 
@@ -18,20 +24,34 @@ type FixedKind = Exclude<TableColumn['kind'], 'tag' | 'string'>
  * runs on): its own vectors make a bigint of each integer and of each row's validity, which takes longer than all the rest.
  */
 export class ChunkWriter {
-  readonly #floats = new Float64Array(ROWS_PER_CHUNK)
+  readonly #floats = new Float64Array((ROWS_PER_CHUNK * TEXT_OCTETS) / OCTETS_PER_VALUE)
   /** The same memory; an integer is two words, the low one first. */
   readonly #words = new Uint32Array(this.#floats.buffer)
   readonly #octets = new Uint8Array(this.#floats.buffer)
   /** A bit for each row that has a value. */
   readonly #valid = new Uint8Array(ROWS_PER_CHUNK / BITS_PER_OCTET)
 
-  /** @param columns as the types; undefined = a column the vocabulary no longer has */
+  /**
+   * Of each table, used again: its memory, two megabytes for a wide table, is given back only when the garbage collector comes by, which
+   * knows nothing of it.
+   */
+  readonly #chunks = new Map<string, DuckDBDataChunk>()
+
+  /**
+   * The chunk is good until the next one of this table.
+   * @param types of a table's columns, always the same
+   * @param columns as the types; undefined = a column the vocabulary no longer has
+   */
   chunk(
-    types: readonly DuckDBType[],
+    table: string,
+    types: () => readonly DuckDBType[],
     columns: readonly (TableColumn | undefined)[],
     points: readonly Measurement[],
   ): DuckDBDataChunk {
-    const chunk = DuckDBDataChunk.create(types, points.length)
+    const chunk = this.#chunks.get(table) ?? DuckDBDataChunk.create(types())
+    this.#chunks.set(table, chunk)
+    chunk.reset()
+    chunk.rowCount = points.length
     const present = new Set<string>()
     for (const { fields } of points) for (const field in fields) present.add(field)
     for (const [index, column] of columns.entries()) {
@@ -60,24 +80,56 @@ export class ChunkWriter {
     }
   }
 
+  /** Short texts are written like numbers; a call for each would take longer than all the rest. */
   #writeTexts(
     vector: duckdb.Vector,
     points: readonly Measurement[],
     textOf: (point: Measurement) => unknown,
     mayBeEmpty = false,
   ): number {
+    const long: [number, string][] = []
     let held = 0
     let row = 0
+    let last: string | undefined
+    this.#octets.fill(0, 0, points.length * TEXT_OCTETS)
     for (const point of points) {
       const text = textOf(point)
       if (typeof text === 'string' && (mayBeEmpty || text !== '')) {
-        duckdb.vector_assign_string_element(vector, row, text)
+        if (text === last) this.#repeatText(row)
+        else if (this.#putText(row, text)) last = text
+        else {
+          long.push([row, text])
+          last = undefined
+        }
         this.#markValid(row)
         held++
-      }
+      } else last = undefined
       row++
     }
+    duckdb.copy_data_to_vector(vector, 0, this.#floats.buffer, 0, points.length * TEXT_OCTETS)
+    for (const [at, text] of long) duckdb.vector_assign_string_element(vector, at, text)
     return held
+  }
+
+  #repeatText(row: number): void {
+    const at = row * WORDS_PER_TEXT
+    this.#words.copyWithin(at, at - WORDS_PER_TEXT, at)
+  }
+
+  /** False when it is not short and plain. */
+  #putText(row: number, text: string): boolean {
+    if (text.length > SHORT_TEXT) return false
+    const at = row * TEXT_OCTETS + TEXT_AT
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index)
+      if (code > ASCII) {
+        this.#octets.fill(0, at, at + SHORT_TEXT)
+        return false
+      }
+      this.#octets[at + index] = code
+    }
+    this.#words[row * WORDS_PER_TEXT] = text.length
+    return true
   }
 
   #writeFixed(

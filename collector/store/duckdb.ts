@@ -132,10 +132,10 @@ export class DuckDb {
     await this.#guarded(async () => {
       const appender = await this.#writer.createAppender(table)
       try {
-        const types = columns.map((_, index) => appender.columnType(index))
+        const types = () => columns.map((_, index) => appender.columnType(index))
         for (let start = 0; start < points.length; start += ROWS_PER_CHUNK) {
           const rows = points.slice(start, start + ROWS_PER_CHUNK)
-          appender.appendDataChunk(this.#chunks.chunk(types, columns, rows))
+          appender.appendDataChunk(this.#chunks.chunk(table, types, columns, rows))
         }
         appender.flushSync()
       } catch (error) {
