@@ -15,6 +15,8 @@ import type { Component } from './topology/dependency.ts'
 /** More than this in one drawing nobody can read. */
 const MAX_SHOWN = 300
 const MAX_SERVICES = 300
+/** Everything may stand on one component: the most urgent ones are enough to see that. */
+const MAX_DRAWN_SERVICES = 20
 const MAX_SINGLE_POINTS = 200
 const MAX_NOTES = 20
 const UTC_DAY = new Intl.DateTimeFormat('sv-SE', { timeZone: 'UTC', dateStyle: 'short' })
@@ -43,13 +45,16 @@ export function buildPowerView(sources: PowerSources, of?: string): PowerView {
   const services = serviceViews(map, now, nameOf)
   const scope = scopeOf(map, of, () => mostUrgent(services))
   const weights = weigh(now)
-  const shownServices = new Set(scope.services.map((at) => declared[at]?.id))
+  const reached = new Set(scope.services.map((at) => declared[at]?.id))
+  const most = scope.of === null ? MAX_SHOWN : MAX_DRAWN_SERVICES
+  const drawn = new Set(services.filter(({ id }) => reached.has(id)).slice(0, most))
   // Those of the drawing are listed whatever their turn is.
-  const listed = [
-    ...services.filter(({ id }) => shownServices.has(id)),
-    ...services.filter(({ id }) => !shownServices.has(id)),
-  ].slice(0, MAX_SERVICES)
-  const inOrder = services.filter((service) => listed.includes(service))
+  const listed = new Set(
+    [...drawn, ...services.filter((it) => !drawn.has(it))].slice(0, MAX_SERVICES),
+  )
+  const inOrder = services
+    .filter((service) => listed.has(service))
+    .map((service) => (drawn.has(service) ? { ...service, isDrawn: true } : service))
   const components = scope.nodes
     .flatMap((at) => map.nodes[at] ?? [])
     .map((node) => componentView(map, node, now, weights, nameOf))

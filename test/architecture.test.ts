@@ -126,7 +126,7 @@ const TABLE: readonly { files: RegExp; ours: readonly RegExp[]; packages: readon
   },
   {
     files: /^collector\/console\//,
-    ours: [/^collector\/console\//, /^collector\/http\/overview(-change)?\.ts$/],
+    ours: [/^collector\/console\//, /^collector\/http\/(overview(-change)?|power-view)\.ts$/],
     packages: ['preact', 'uplot', '@dagrejs/dagre'],
   },
   {

@@ -1,13 +1,23 @@
+import type { ComponentChildren } from 'preact'
 import type { Overview } from '../http/overview.ts'
 import { Icon } from './icon.tsx'
 import type { Live } from './live.tsx'
 import { Time } from './time.tsx'
-import { headline } from './headline.ts'
+import type { Headline } from './headline.ts'
 import './header.css'
 
-/** Can calls sound right? In one sentence; and whether what is shown is of now. */
-export function Header({ live, overview }: { readonly live: Live; readonly overview: Overview }) {
-  const { tone, sentence, facts } = headline(overview)
+interface Props {
+  readonly live: Live
+  readonly overview: Overview
+  /** What the page has to say, in one sentence. */
+  readonly headline: Headline
+  /** The pages there are. */
+  readonly children: ComponentChildren
+}
+
+/** The page in one sentence; and whether what is shown is of now. */
+export function Header({ live, overview, headline, children }: Props) {
+  const { tone, sentence, facts } = headline
   const lost = live.state === 'lost'
   return (
     <header class={`headline tone-${lost ? 'unknown' : tone}`}>
@@ -16,6 +26,7 @@ export function Header({ live, overview }: { readonly live: Live; readonly overv
           <img src="/icon.svg" alt="" width="24" height="24" />
           Kiestoon
         </span>
+        {children}
         <span id="live" role="status" class={lost ? 'badge lost' : 'badge live'}>
           {lost && live.receivedMs !== undefined ? (
             <>

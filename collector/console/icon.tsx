@@ -1,6 +1,6 @@
 import type { Tone } from './verdict.ts'
 
-const SHAPES: Readonly<Record<Tone, string>> = {
+const SHAPES: Readonly<Record<Tone | 'assumed', string>> = {
   // a disc with a tick
   ok: 'M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20Zm-1.6 14.6-4.2-4.2 1.7-1.7 2.5 2.5 5.7-5.7 1.7 1.7Z',
   // a triangle with an exclamation mark
@@ -10,13 +10,20 @@ const SHAPES: Readonly<Record<Tone, string>> = {
   // a ring with a dash in it
   unknown:
     'M12 2a10 10 0 1 0 0 20 10 10 0 0 0 0-20Zm0 2.4a7.6 7.6 0 1 1 0 15.2 7.6 7.6 0 0 1 0-15.2ZM7.5 10.8h9v2.4h-9v-2.4Z',
+  // a small ring
+  assumed: 'M12 6a6 6 0 1 0 0 12 6 6 0 0 0 0-12Zm0 2.2a3.8 3.8 0 1 1 0 7.6 3.8 3.8 0 0 1 0-7.6Z',
 }
 
 /** Says with its shape what the colour says; the words beside it say it too, so it is hidden from screen readers. */
-export function Icon({ tone }: { readonly tone: Tone }) {
+export function Icon({ tone }: { readonly tone: Tone | 'assumed' }) {
   return (
     <svg class={`icon tone-${tone}`} viewBox="0 0 24 24" aria-hidden="true">
-      <path d={SHAPES[tone]} fill-rule="evenodd" />
+      <Shape look={tone} />
     </svg>
   )
+}
+
+/** The same within a drawing: 24 by 24. */
+export function Shape({ look }: { readonly look: Tone | 'assumed' }) {
+  return <path class="shape" d={SHAPES[look]} fill-rule="evenodd" />
 }

@@ -1,10 +1,17 @@
 import { HISTORY_STEPS, type Overview } from '../http/overview.ts'
 import { withChange, type OverviewChange } from '../http/overview-change.ts'
-
-/** What a value must be; a question mark allows null. */
-type Kind = 'string' | 'number' | 'boolean' | 'number?' | 'string?'
-type Shape = Readonly<Record<string, Kind>>
-type Fields = Readonly<Record<string, unknown>>
+import {
+  fits,
+  isArray,
+  isListOf,
+  isNumberOrNull,
+  isRecord,
+  isShaped,
+  isString,
+  parseJson,
+  type Fields,
+  type Shape,
+} from './shape.ts'
 
 const PATH: Shape = {
   from: 'string',
@@ -57,6 +64,14 @@ const AGENT: Shape = {
   points: 'number',
   rejected: 'number',
 }
+const POWER: Shape = {
+  version: 'number',
+  services: 'number',
+  down: 'number',
+  atRisk: 'number',
+  oneLeg: 'number',
+  minutesLeft: 'number?',
+}
 const HEAD: Shape = {
   atMs: 'number',
   version: 'string',
@@ -67,22 +82,14 @@ const HEAD: Shape = {
 
 /** The overview in a server-sent event, or undefined when it is not one: then page and collector are of different versions. */
 export function readOverview(json: string): Overview | undefined {
-  const value = parse(json)
+  const value = parseJson(json)
   return isOverview(value) ? value : undefined
 }
 
 /** The overview as it is after the change in a server-sent event; undefined when that is none. */
 export function readChange(json: string, before: Overview): Overview | undefined {
-  const value = parse(json)
+  const value = parseJson(json)
   return isChange(value) ? withChange(before, value) : undefined
-}
-
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
 }
 
 function isOverview(value: unknown): value is Overview {
@@ -111,7 +118,8 @@ function isHead(value: unknown): value is Fields {
     fits(value, HEAD) &&
     isRecord(value['store']) &&
     fits(value['store'], { kind: 'string' }) &&
-    isListOf(value['notices'], isString)
+    isListOf(value['notices'], isString) &&
+    (value['power'] === null || isShaped(value['power'], POWER))
   )
 }
 
@@ -163,31 +171,4 @@ function isStep(value: unknown): boolean {
     figures.length === 3 &&
     figures.every(isNumberOrNull)
   )
-}
-
-function isArray(value: unknown): value is readonly unknown[] {
-  return Array.isArray(value)
-}
-
-function isListOf(value: unknown, holds: (item: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.every(holds)
-}
-
-function fits(value: Fields, shape: Shape): boolean {
-  return Object.entries(shape).every(([key, kind]) => {
-    const found = value[key]
-    return kind.endsWith('?') && found === null ? true : typeof found === kind.replace('?', '')
-  })
-}
-
-function isString(value: unknown): boolean {
-  return typeof value === 'string'
-}
-
-function isNumberOrNull(value: unknown): boolean {
-  return value === null || typeof value === 'number'
-}
-
-function isRecord(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

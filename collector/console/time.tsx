@@ -23,6 +23,12 @@ export function Ago({ ms, nowMs }: { readonly ms: number; readonly nowMs: number
   )
 }
 
+/** "2 Nov 2026" */
+export function localDay(ms: number): string {
+  const moment = new Date(ms)
+  return `${moment.getDate()}\u00a0${MONTHS[moment.getMonth()] ?? ''}\u00a0${moment.getFullYear()}`
+}
+
 /** "03:12:04", or "21 Nov 03:12:04" when that is another day. */
 export function localTime(ms: number, today: number): string {
   const moment = new Date(ms)

@@ -90,6 +90,8 @@ export interface ServiceView {
   readonly isEmergency: boolean
   /** At risk: it works unless something is down of which nothing is known. */
   readonly state: 'up' | 'at-risk' | 'down' | 'unknown'
+  /** It is in the drawing; some of what it needs may not be. */
+  readonly isDrawn: boolean
   readonly needs: readonly NeedView[]
   readonly needsWords: string
   /** Why it is down, or of what nothing is known: sets of ids. */

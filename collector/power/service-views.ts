@@ -57,6 +57,7 @@ function viewOf(map: ChainMap, at: number, facts: Facts): ServiceView {
     owner: drawn.owner === undefined ? '' : nameOf(drawn.owner),
     isEmergency: drawn.isEmergency,
     state: stateOf(state, now),
+    isDrawn: false,
     needs: map.needsOfService(at),
     needsWords: needWords(drawn.needs),
     because: because.slice(0, MAX_NAMES),

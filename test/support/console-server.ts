@@ -5,6 +5,7 @@ import serveStatic from '@fastify/static'
 import { fastify } from 'fastify'
 import { build } from 'vite'
 import type { Overview } from '../../collector/http/overview.ts'
+import { powerRoutes, type PowerPages } from '../../collector/http/power-routes.ts'
 
 const ROOT = new URL('../../', import.meta.url)
 /** The collector's own policy: a page that needs more is blank there. */
@@ -25,6 +26,8 @@ export interface ConsoleServer {
   readonly port: number
   /** Sends it to every page that looks, and to those that come later. */
   show(overview: Overview): void
+  /** Who answers what the page Power asks; it asks again when the overview's version of power is another. */
+  power(pages: PowerPages): void
   /** Says nothing more, not even to those that come anew. */
   hush(): void
   /** Takes the session away and cuts the streams, as a restart with a new token does. */
@@ -50,6 +53,7 @@ export async function startConsoleServer(folder: string): Promise<ConsoleServer>
   const streams = new Set<PassThrough>()
   let latest: Overview | undefined
   let session = 1
+  let pages: PowerPages | undefined
   const knows = (cookie: string | undefined): boolean => cookie === `session=${session}`
 
   await server.register(helmet, {
@@ -80,12 +84,30 @@ export async function startConsoleServer(folder: string): Promise<ConsoleServer>
     if (latest) stream.write(event(latest))
     return reply.type('text/event-stream').header('cache-control', 'no-store').send(stream)
   })
+  const asked = (): PowerPages => {
+    if (pages === undefined) throw new Error('nobody answers for power')
+    return pages
+  }
+  powerRoutes(
+    server,
+    {
+      view: (of) => asked().view(of),
+      zippedView: async (of) => asked().zippedView(of),
+      whatIf: (query) => asked().whatIf(query),
+      search: (text) => asked().search(text),
+    },
+    async (request, reply) =>
+      knows(request.headers.cookie) ? undefined : reply.code(401).send({}),
+  )
   const address = await server.listen({ host: '127.0.0.1', port: 0 })
   return {
     port: Number(new URL(address).port),
     show: (overview) => {
       latest = overview
       for (const stream of streams) stream.write(event(overview))
+    },
+    power: (given) => {
+      pages = given
     },
     hush: () => {
       latest = undefined

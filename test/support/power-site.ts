@@ -1,9 +1,12 @@
 import { ChainMap } from '../../collector/power/chain-map.ts'
+import { PowerDesk } from '../../collector/power/power-desk.ts'
 import { PowerHistory } from '../../collector/power/power-history.ts'
 import { buildPowerView, type PowerSources } from '../../collector/power-view-builder.ts'
 import type { ChainNow } from '../../collector/evaluate/power/chain.ts'
+import type { Overview } from '../../collector/http/overview.ts'
 import type { PowerView } from '../../collector/http/power-view.ts'
 import { readConfig } from '../../common/config.ts'
+import { measurement, type Measurement } from '../../common/measurement.ts'
 import type { Observation } from '../../collector/topology/dependency.ts'
 import { forecast } from '../../collector/topology/forecast.ts'
 import { LiveModel, type Observations } from '../../collector/topology/live.ts'
@@ -12,6 +15,7 @@ import { siteFile } from '../../collector/topology/site-file.ts'
 import { Site } from '../../collector/topology/site.ts'
 
 const US_PER_MS = 1000
+const SITE_FILE_MS = Date.UTC(2026, 10, 2, 9, 30)
 
 /** A head office as somebody of its facilities would draw it. */
 export const OFFICE = `
@@ -122,12 +126,75 @@ export function powerView(
       nowMs: atMs,
       version: 1,
       chain,
-      siteFileMs: Date.UTC(2026, 10, 2, 9, 30),
+      siteFileMs: SITE_FILE_MS,
       horizons: [],
       history: (nameOf) => history.view(atMs, nameOf),
-      nameOf: (party) => ({ facilities: 'Facilities', ict: 'Network team' })[party] ?? party,
+      nameOf: nameOfParty,
       ...sources,
     },
     of,
   )
+}
+
+/** Who answers for a site under what is observed, as the collector does. */
+export function powerDesk(
+  atMs: number,
+  model?: Model,
+  observations: Observations = new Map(),
+  { history = new PowerHistory(), version = 1 } = {},
+): PowerDesk {
+  const now = model === undefined ? undefined : chainNow(model, observations, atMs)
+  return new PowerDesk({
+    chain: () => ({ now, version }),
+    history: (nowMs, nameOf) => history.view(nowMs, nameOf),
+    siteFileMs: () => SITE_FILE_MS,
+    nameOf: nameOfParty,
+    horizonsOf: () => [
+      {
+        ...{ kind: 'design-gap', id: 'emergency-112', label: 'Calls to 112' },
+        text: '40 min without mains, 60 min are needed',
+      },
+    ],
+    nowMs: () => atMs,
+  })
+}
+
+/** What the overview says beside it. */
+export function withPower(overview: Overview, desk: PowerDesk): Overview {
+  return { ...overview, power: desk.summary() }
+}
+
+/** UPS 1 went on battery 31 minutes ago for three, and six minutes ago again; calls lost packets with the switch of floor 2. */
+export function stormyHistory(atMs: number): PowerHistory {
+  const history = new PowerHistory()
+  const us = (minutesAgo: number): number => (atMs - minutesAgo * 60_000) * US_PER_MS
+  const point = (target: string, minutesAgo: number, state: string, reason: string): Measurement =>
+    measurement('component', us(minutesAgo), { target, kind: 'ups' }, { state, reason })
+  history.add([
+    point('ups-1', 900, 'up', 'on mains'),
+    point('ups-1', 31, 'degraded', 'on battery, 98 %, 39 min left'),
+    point('ups-1', 28, 'up', 'on mains'),
+    point('ups-1', 6, 'degraded', 'on battery, 96 %, 36 min left'),
+    point('sw-2', 5, 'down', 'no answer to 5 echo requests'),
+    point('ups-2', 3, 'unknown', 'no news for 20 s'),
+    measurement(
+      'service',
+      us(6),
+      { target: 'emergency-112', source: 'chain' },
+      { state: 'at-risk', up: true },
+    ),
+    ...Array.from({ length: 1400 }, (_, minute) =>
+      measurement(
+        'path',
+        us(minute),
+        { from: 'hq', to: 'carrier-a', at: 'hq-edge', source: 'stream' },
+        { loss_ratio: minute < 5 ? 0.07 + 0.004 * minute : 0.002 + 0.001 * (minute % 3) },
+      ),
+    ),
+  ])
+  return history
+}
+
+function nameOfParty(party: string): string {
+  return { facilities: 'Facilities', ict: 'Network team' }[party] ?? party
 }

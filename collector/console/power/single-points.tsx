@@ -1,0 +1,140 @@
+import type { HorizonView, PowerView, SinglePointView } from '../../http/power-view.ts'
+import { count, counted } from '../format.ts'
+import { Icon } from '../icon.tsx'
+import { powerAddress } from '../route.ts'
+import { listed, nameIn, whereOf } from './power-words.ts'
+
+/** In sight; the others unfold. */
+const FIRST = 12
+const COLUMNS = ['Component', 'Stops', 'Where', 'Owner', 'Accepted']
+
+/** What to mend before it fails: components whose failure alone stops a service. */
+export function SinglePoints({ view }: { readonly view: PowerView }) {
+  const { singlePoints, singlePointsLeftOut, horizons } = view
+  const nameOf = nameIn(view.services)
+  const rest = singlePoints.slice(FIRST)
+  const fresh = singlePoints.filter(({ isNew }) => isNew).length
+  return (
+    <section aria-labelledby="singles-title" id="single-points">
+      <h2 id="singles-title">
+        Single points of failure{' '}
+        <span class="quiet">
+          {singlePoints.length === 0
+            ? 'none'
+            : `${count(singlePoints.length + singlePointsLeftOut)}${fresh === 0 ? '' : `, ${count(fresh)} of them new`}: each alone stops a service`}
+        </span>
+      </h2>
+      {singlePoints.length === 0 ? (
+        <p class="empty">No single failure stops a service that is drawn.</p>
+      ) : (
+        <Points points={singlePoints.slice(0, FIRST)} nameOf={nameOf} />
+      )}
+      {rest.length > 0 && (
+        <details class="earlier">
+          <summary>
+            {counted(rest.length, 'more single point')}
+            {singlePointsLeftOut > 0 && `, and ${count(singlePointsLeftOut)} not listed here`}
+          </summary>
+          <Points points={rest} nameOf={nameOf} />
+        </details>
+      )}
+      <Horizons horizons={horizons} />
+    </section>
+  )
+}
+
+interface PointsProps {
+  readonly points: readonly SinglePointView[]
+  readonly nameOf: (id: string) => string
+}
+
+function Points({ points, nameOf }: PointsProps) {
+  return (
+    <table role="table" class="stacking points">
+      <thead role="rowgroup">
+        <tr role="row">
+          {COLUMNS.map((title) => (
+            <th role="columnheader" scope="col" key={title}>
+              {title}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody role="rowgroup">
+        {points.map((point) => (
+          <Row key={point.id} point={point} nameOf={nameOf} />
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+function Row({
+  point,
+  nameOf,
+}: {
+  readonly point: SinglePointView
+  readonly nameOf: (id: string) => string
+}) {
+  const { id, label, kind, owner, stops, stopsCount, isNew, accepted } = point
+  const look = isNew ? 'over' : accepted === null || accepted.isOverdue ? 'caution' : 'ok'
+  return (
+    <tr role="row" class={`point tone-${look}`}>
+      <th role="rowheader" scope="row">
+        <Icon tone={look} />
+        <a href={powerAddress(id)}>{id}</a>
+        {isNew && <strong class="badge firing">new: redundancy lost</strong>}
+        <span class="quiet">{[kind, label].filter((part) => part !== '').join(' · ')}</span>
+      </th>
+      <td role="cell" data-label="Stops">
+        {listed(stops.map(nameOf), 'and', stopsCount)}
+      </td>
+      <td role="cell" data-label="Where">
+        {whereOf(point) === '' ? 'not said' : whereOf(point)}
+      </td>
+      <td role="cell" data-label="Owner">
+        {owner === '' ? 'not said' : owner}
+      </td>
+      <td role="cell" data-label="Accepted">
+        {accepted === null ? (
+          'nobody answers for it'
+        ) : (
+          <>
+            by {accepted.by}: {accepted.reason};{' '}
+            {accepted.isOverdue ? (
+              <strong>was to be looked at on {accepted.review}</strong>
+            ) : (
+              `look again on ${accepted.review}`
+            )}
+          </>
+        )}
+      </td>
+    </tr>
+  )
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  'design-gap': 'lasts shorter than it should',
+  'runs-out': 'runs out',
+  'own-battery': 'its battery is behind itself',
+}
+
+/** Apart from the above: what ends although nothing fails. */
+function Horizons({ horizons }: { readonly horizons: readonly HorizonView[] }) {
+  if (horizons.length === 0) return null
+  return (
+    <>
+      <h3>Without mains</h3>
+      <ul class="horizons">
+        {horizons.map(({ kind, id, label, text }) => (
+          <li key={`${kind} ${id}`}>
+            <Icon tone={kind === 'design-gap' ? 'caution' : 'unknown'} />
+            <span>
+              <strong>{label === '' ? id : label}</strong> {KINDS[kind] ?? kind}: {text}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </>
+  )
+}
