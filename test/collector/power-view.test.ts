@@ -63,8 +63,8 @@ test('in an outage the view says what is lost, what may be, and what one more fa
     },
     ...{ needsWords: 'mains-a or battery-1', isWatched: true, sinceMs: NOW_MS - 6 * MINUTE_MS },
     needs: [
-      { id: 'mains-a', isChoice: true },
       { id: 'battery-1', isChoice: true },
+      { id: 'mains-a', isChoice: true },
     ],
     stops: ['call-out', 'emergency-112', 'reception'],
   })
