@@ -1,4 +1,5 @@
 import { FamilyAlgebra } from './family-algebra.ts'
+import { edgeCode, ownerOf } from './edge.ts'
 import { DOWN, listed, NEVER, type Family, type Order } from './family.ts'
 import type { Model } from './model.ts'
 import type { Tree } from './tree.ts'
@@ -49,11 +50,6 @@ export interface Changes {
 }
 
 const NO_NUMBERS: ReadonlySet<number> = new Set()
-
-/** Who needs what, as one number. */
-export function edgeCode(model: Model, who: number, what: number): number {
-  return who * model.components.length + what
-}
 
 /** What a lost input is called in an explanation. */
 export function inputWord(id: string): string {
@@ -184,9 +180,9 @@ export class Families {
   #ofNeed(owner: number | undefined, index: number): Family {
     const family = this.#components[index] ?? NEVER
     if (owner === undefined) return family
-    const { cut, met, suspects } = this.#changes
+    const { cut, met = NO_NUMBERS, suspects } = this.#changes
     const edge = edgeCode(this.#model, owner, index)
-    if (met?.has(edge) === true) return NEVER
+    if (met.has(edge)) return NEVER
     if (cut?.has(edge) !== true) return family
     return suspects === undefined
       ? DOWN
@@ -197,10 +193,10 @@ export class Families {
   #forget(before: Changes): void {
     const { components, services } = this.#model
     const now = this.#changes
-    const ownerOf = (edge: number): number => Math.floor(edge / components.length)
+    const edges = [...differing(before.cut, now.cut), ...differing(before.met, now.met)]
     const reached = new Set([
       ...differing(before.failed, now.failed),
-      ...[...differing(before.cut, now.cut), ...differing(before.met, now.met)].map(ownerOf),
+      ...edges.map((edge) => ownerOf(this.#model, edge)),
     ])
     for (const index of reached) {
       this.#components[index] = undefined

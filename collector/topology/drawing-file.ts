@@ -1,7 +1,7 @@
 import { closest } from '../../common/closest.ts'
 import type { Component, Drawing, Need, Service } from './dependency.ts'
 import type { ComponentInFile, DrawingFile, ServiceInFile, WatchInFile } from './drawing-schema.ts'
-import { POWER } from './inputs.ts'
+import { POWER } from './ups-parts.ts'
 import { compile, type Complaint, type Model } from './model.ts'
 
 /** Looking for what was meant takes time for every id there is: so many mistakes get a hint. */

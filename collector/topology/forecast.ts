@@ -1,28 +1,29 @@
-import { edgeCode } from './cut-sets.ts'
 import type { Component } from './dependency.ts'
-import { afterBoot, ALWAYS, atLeastOf, NOT_AT_ALL, type Intervals } from './intervals.ts'
+import { edgeCode, targetOf } from './edge.ts'
+import {
+  ALWAYS,
+  atLeastOf,
+  backedBy,
+  isSame,
+  minutesLeft,
+  NOT_AT_ALL,
+  type Intervals,
+} from './intervals.ts'
+import type { UpsInput } from './inputs.ts'
 import type { Observations } from './live-state.ts'
-import type { LiveModel, Overlay } from './live.ts'
-import type { Model } from './model.ts'
-import type { Tree } from './tree.ts'
+import type { LiveModel, Standing } from './live.ts'
+import { Works, worksOf, type ServiceForecast } from './works.ts'
 
 const S_PER_MIN = 60
-const US_PER_S = 1_000_000
-
-/** When sources of power work, in minutes from now; what is not in it works until further notice. */
-export type Sources = ReadonlyMap<string, Intervals>
-
-export interface ServiceForecast {
-  readonly up: Intervals
-  /** Until it falls: 0 when it is down, undefined when nothing that is known runs out. */
-  readonly minutesLeft: number | undefined
-}
+const US_PER_MIN = 60_000_000
+/** Power goes through so many UPSes in a row, at most. */
+const MAX_PASSES = 6
 
 export interface Forecast {
   readonly services: ReadonlyMap<string, ServiceForecast>
   /** Until each component falls that will; by id. */
   readonly components: ReadonlyMap<string, number>
-  /** Batteries that carry a load now, of which nobody knows for how long. */
+  /** Batteries that carry a load now, or UPSes where these are not drawn, of which nobody knows for how long. */
   readonly unknownRuntimes: readonly string[]
 }
 
@@ -30,112 +31,202 @@ export interface Forecast {
 export function forecast(
   live: LiveModel,
   observations: Observations,
-  overlay: Overlay,
+  standing: Standing,
   nowUs: number,
 ): Forecast {
-  const { sources, unknownRuntimes } = sourcesOf(live, observations, overlay, nowUs)
-  return { ...forecastFrom(live.model, sources, overlay.cut), unknownRuntimes }
-}
-
-/**
- * Of given sources, by interval algebra: all = intersection, any = union, k of n = a sweep.
- * @param cut needs that are not met: edgeCode() of each
- */
-export function forecastFrom(
-  model: Model,
-  sources: Sources,
-  cut: ReadonlySet<number> = NO_CUT,
-): Omit<Forecast, 'unknownRuntimes'> {
-  const works: Intervals[] = []
-  const ofTree = (tree: Tree, owner: number): Intervals => {
-    if (tree.kind === 'component')
-      return owner >= 0 && cut.has(edgeCode(model, owner, tree.index))
-        ? NOT_AT_ALL
-        : (works[tree.index] ?? ALWAYS)
-    const children = tree.children.map((child) => ofTree(child, owner))
-    if (tree.kind === 'any') return children.length === 0 ? ALWAYS : atLeastOf(1, children)
-    return atLeastOf(tree.kind === 'all' ? children.length : tree.k, children)
+  const backups = new Backups(live, observations, standing, nowUs)
+  let power = backups.first
+  let works = new Works(live.model, power.sources, power.met)
+  // A battery lasts from when its feed is lost, and the feed may be a UPS itself.
+  for (let pass = 0; pass < MAX_PASSES; pass++) {
+    const next = backups.under(works)
+    if (isAlike(power.sources, next.sources) && isAlike(power.met, next.met)) break
+    power = next
+    works = new Works(live.model, power.sources, power.met)
   }
-  const components = new Map<string, number>()
-  for (const index of model.bottomUp) {
-    const entry = model.components[index]
-    if (entry === undefined) continue
-    const { id, bootS } = entry.component
-    const own = sources.get(id)
-    const fed = ofTree(entry.needs, index)
-    const both = own === undefined ? fed : atLeastOf(2, [own, fed])
-    const up = bootS === undefined ? both : afterBoot(both, bootS / S_PER_MIN)
-    works[index] = up
-    const left = minutesLeft(up)
-    if (left !== undefined) components.set(id, left)
-  }
-  const services = new Map(
-    model.services.map(({ id, needs }) => {
-      const up = ofTree(needs, -1)
-      return [id, { up, minutesLeft: minutesLeft(up) }]
-    }),
-  )
-  return { services, components }
+  const { unknownRuntimes } = power
+  return { services: works.services(), components: works.falling(), unknownRuntimes }
 }
 
-const NO_CUT: ReadonlySet<number> = new Set()
-
-function minutesLeft(up: Intervals): number | undefined {
-  const [first] = up
-  if (first === undefined || first.from > 0) return 0
-  return Number.isFinite(first.to) ? first.to : undefined
-}
-
-interface Gathered {
-  readonly sources: Sources
+interface Power {
+  readonly sources: Map<number, Intervals>
+  /** When needs are met, whatever becomes of what they name: by edgeCode(). */
+  readonly met: Map<number, Intervals>
+  /** When power comes through inputs that are lost now: by edgeCode(). */
+  readonly through: Map<number, Intervals>
   readonly unknownRuntimes: readonly string[]
 }
 
-function sourcesOf(
-  live: LiveModel,
-  observations: Observations,
-  { failed, lostInputs, cut }: Overlay,
-  nowUs: number,
-): Gathered {
-  const { components } = live.model
-  const downSince = new Map(failed.map(({ id, sinceUs }) => [id, sinceUs]))
-  const sources = new Map<string, Intervals>(failed.map(({ id }) => [id, NOT_AT_ALL]))
-  const lostSince = new Map(lostInputs.map(({ ups, sinceUs }) => [ups, sinceUs]))
-  const newestLossUs = Math.max(...downSince.values(), ...lostSince.values())
-  for (const { component } of components)
-    if (
-      component.kind === 'generator' &&
-      Number.isFinite(newestLossUs) &&
-      !sources.has(component.id)
+/** What gives power when, by what is known of batteries and generators. */
+class Backups {
+  readonly first: Power
+  readonly #live: LiveModel
+  readonly #observations: Observations
+  readonly #standing: Standing
+  readonly #nowUs: number
+  /** Since when each component is failed, by index. */
+  readonly #failedSince: ReadonlyMap<number, number>
+
+  constructor(live: LiveModel, observations: Observations, standing: Standing, nowUs: number) {
+    this.#live = live
+    this.#observations = observations
+    this.#standing = standing
+    this.#nowUs = nowUs
+    const { indexOf } = live.model
+    this.#failedSince = new Map(
+      standing.failed.flatMap(({ id, sinceUs }) => {
+        const index = indexOf.get(id)
+        return index === undefined ? [] : [[index, sinceUs] as const]
+      }),
     )
-      sources.set(component.id, generatorFrom(component, (nowUs - newestLossUs) / US_PER_S))
-  const fed = forecastFrom(live.model, sources, cut).components
-  const unknownRuntimes: string[] = []
-  for (const { component } of components) {
-    const input = live.inputOf(component.id)
-    if (input === undefined) continue
-    const feeds = input.feeds.map((feed) => components[feed]?.component.id ?? '')
-    const isDark = feeds.length > 0 && feeds.every((feed) => fed.get(feed) === 0)
-    const sinceUs = lostSince.get(component.id) ?? (isDark ? newestLossUs : undefined)
-    if (sinceUs === undefined) continue
-    const batteries = input.batteries.flatMap((index) => components[index]?.component ?? [])
-    const designedS = [component, ...batteries].find(({ runtimeS }) => runtimeS !== undefined)
-    const leftS =
-      observations.get(component.id)?.runtimeLeftS ??
-      (designedS?.runtimeS ?? NaN) - Math.max(0, (nowUs - sinceUs) / US_PER_S)
-    // Where no battery is drawn, the UPS stands for it.
-    for (const { id } of batteries.length > 0 ? batteries : [component]) {
-      if (sources.has(id)) continue
-      if (Number.isNaN(leftS)) unknownRuntimes.push(id)
-      else sources.set(id, [{ from: 0, to: Math.max(0, leftS) / S_PER_MIN }])
-    }
+    this.first = this.#withoutBackups()
   }
-  return { sources, unknownRuntimes }
+
+  /** @param works as worked out last */
+  under(works: Works): Power {
+    const power = this.#withoutBackups()
+    const { cut, lostInputs } = this.#standing
+    for (const edge of new Set([...cut, ...lostInputs.flatMap(({ edges }) => edges)])) {
+      const through = this.#throughLost(works, edge)
+      power.through.set(edge, through)
+      if (cut.has(edge)) power.met.set(edge, through)
+    }
+    for (const [generator, beside] of this.#live.generators) {
+      if (power.sources.has(generator)) continue
+      const primary = atLeastOf(
+        1,
+        beside.map(({ tree, owner }) => works.ofTree(tree, owner)),
+      )
+      if (primary === ALWAYS || minutesLeft(primary) === undefined) continue
+      const times = beside.map(({ tree, owner }) => this.#lostForMin(tree.names, owner))
+      const lostForMin = Math.max(0, ...times)
+      const component = this.#component(generator)
+      power.sources.set(generator, backedBy(primary, { ...generatorTimes(component), lostForMin }))
+    }
+    const unknown = [...this.#live.ups].flatMap(([index, input]) =>
+      this.#carry(power, works, index, input),
+    )
+    return { ...power, unknownRuntimes: unknown }
+  }
+
+  #withoutBackups(): Power {
+    const sources = new Map([...this.#failedSince.keys()].map((index) => [index, NOT_AT_ALL]))
+    const met = new Map<number, Intervals>()
+    for (const edge of this.#standing.cut) met.set(edge, NOT_AT_ALL)
+    return { sources, met, through: new Map(), unknownRuntimes: [] }
+  }
+
+  /**
+   * What is left of a lost input. Where what feeds it is down itself, that explains it, and it comes back with that; where a generator
+   * stands behind it that may be starting, its power is awaited as long as that takes. Else it does not come back.
+   */
+  #throughLost(works: Works, edge: number): Intervals {
+    const { model, generators } = this.#live
+    const feed = targetOf(model, edge)
+    const own = works.of(feed)
+    if (minutesLeft(own) === 0) return own
+    const lost = this.#standing.lostInputs.find(({ edges }) => edges.includes(edge))
+    const lostForMin = lost === undefined ? 0 : this.#minutesSince(lost.sinceUs)
+    const started = [...this.#reachedFrom([feed])]
+      .filter((index) => generators.has(index) && !this.#failedSince.has(index))
+      .map((index) => generatorTimes(this.#component(index)))
+      .filter(({ startMin }) => startMin > lostForMin)
+      .map((times) => backedBy(NOT_AT_ALL, { ...times, lostForMin }))
+    return atLeastOf(1, started)
+  }
+
+  /** @returns what carries it now, where nobody knows for how long */
+  #carry(power: Power, works: Works, index: number, input: UpsInput): readonly string[] {
+    const { met } = this.#standing
+    const isBuiltIn = input.batteries.length === 0
+    if (isBuiltIn && !input.edges.some((edge) => met.has(edge))) return []
+    const fed = this.#fed(power, works, index, input)
+    if (minutesLeft(fed) === undefined) return []
+    const batteries = input.batteries.filter((battery) => !this.#failedSince.has(battery))
+    const [designedS] = [index, ...batteries].flatMap((one) => this.#component(one).runtimeS ?? [])
+    const isDark = minutesLeft(fed) === 0
+    const leftMin = this.#leftMin(index, input, designedS)
+    const intervals = backedBy(fed, {
+      ...{ startMin: 0, lostForMin: 0 },
+      lastsMin: leftMin ?? Infinity,
+      laterLastsMin: (designedS ?? 0) / S_PER_MIN,
+    })
+    for (const battery of batteries) power.sources.set(battery, intervals)
+    if (isBuiltIn) for (const edge of input.edges) power.met.set(edge, intervals)
+    if (!isDark || leftMin !== undefined) return []
+    const carriers = isBuiltIn ? [index] : batteries
+    return carriers.map((one) => this.#component(one).id)
+  }
+
+  /** When it is fed, its batteries aside. */
+  #fed(power: Power, works: Works, index: number, input: UpsInput): Intervals {
+    const { model } = this.#live
+    const of = (owner: number): Intervals => {
+      const needs = model.components[owner]?.needs
+      if (needs === undefined) return NOT_AT_ALL
+      return worksOf(needs, (what) => {
+        if (input.batteries.includes(what)) return NOT_AT_ALL
+        if (input.inside.has(what))
+          return atLeastOf(2, [of(what), power.sources.get(what) ?? ALWAYS])
+        const edge = edgeCode(model, owner, what)
+        return power.through.get(edge) ?? works.of(what)
+      })
+    }
+    return of(index)
+  }
+
+  /** By its own word before its design; undefined where nobody knows. */
+  #leftMin(index: number, input: UpsInput, designedS: number | undefined): number | undefined {
+    const { id } = this.#component(index)
+    const { runtimeLeftS } = this.#observations.get(id) ?? {}
+    if (runtimeLeftS !== undefined) return runtimeLeftS / S_PER_MIN
+    if (designedS === undefined) return undefined
+    return Math.max(0, designedS / S_PER_MIN - this.#lostForMin(input.feeds, index))
+  }
+
+  /** How long ago what they give was lost to their owner: since it said so, or something under them failed; 0 where nothing did. */
+  #lostForMin(indices: readonly number[], owner: number): number {
+    const { model } = this.#live
+    const { id } = this.#component(owner)
+    const lost = this.#standing.lostInputs
+      .filter(({ ups, edges }) => {
+        const isOf = (edge: number): boolean => indices.includes(targetOf(model, edge))
+        return ups === id && edges.some(isOf)
+      })
+      .map(({ sinceUs }) => sinceUs)
+    const failed = [...this.#reachedFrom(indices)].flatMap((it) => this.#failedSince.get(it) ?? [])
+    const times = lost.length > 0 ? lost : failed
+    return times.length === 0 ? 0 : this.#minutesSince(Math.min(...times))
+  }
+
+  #minutesSince(timeUs: number): number {
+    return Math.max(0, (this.#nowUs - timeUs) / US_PER_MIN)
+  }
+
+  /** They and all they stand on. */
+  #reachedFrom(indices: readonly number[]): ReadonlySet<number> {
+    const reached = new Set(indices)
+    for (const index of reached)
+      for (const below of this.#live.model.components[index]?.below ?? []) reached.add(below)
+    return reached
+  }
+
+  #component(index: number): Pick<Component, 'id' | 'runtimeS' | 'startS' | 'fuelS'> {
+    return this.#live.model.components[index]?.component ?? { id: '' }
+  }
 }
 
-/** @param sinceS how long ago what it stands in for was lost */
-function generatorFrom({ startS = 0, fuelS = Infinity }: Component, sinceS: number): Intervals {
-  const from = Math.max(0, startS - sinceS)
-  const to = startS + fuelS - sinceS
-  return to > from ? [{ from: from / S_PER_MIN, to: to / S_PER_MIN }] : NOT_AT_ALL
+function generatorTimes({ startS = 0, fuelS = Infinity }: Pick<Component, 'startS' | 'fuelS'>) {
+  const lastsMin = fuelS / S_PER_MIN
+  return { startMin: startS / S_PER_MIN, lastsMin, laterLastsMin: lastsMin }
+}
+
+function isAlike(
+  one: ReadonlyMap<number, Intervals>,
+  other: ReadonlyMap<number, Intervals>,
+): boolean {
+  return (
+    one.size === other.size &&
+    [...one].every(([key, intervals]) => isSame(intervals, other.get(key) ?? ALWAYS))
+  )
 }

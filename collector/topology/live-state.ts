@@ -1,5 +1,6 @@
-import { edgeCode, Families } from './cut-sets.ts'
+import { Families } from './cut-sets.ts'
 import type { Observation } from './dependency.ts'
+import { edgeCode } from './edge.ts'
 import { has } from './family.ts'
 import { switchInputs, upsInputs, type PowerInput, type UpsInput } from './inputs.ts'
 import type { Model } from './model.ts'
@@ -18,6 +19,9 @@ export interface Failed {
   readonly sinceUs: number
 }
 
+/** Taken for failed besides what is observed: to ask what if. */
+export type Taken = Omit<Failed, 'isObserved'>
+
 /** An input that is lost, of a UPS or a transfer switch. */
 export interface LostInput {
   /** Whose it is. */
@@ -35,7 +39,7 @@ export interface LiveState {
   readonly unknown: ReadonlySet<number>
   /** Needs that are not met whatever becomes of what they name: edgeCode() of each. */
   readonly cut: ReadonlySet<number>
-  /** Needs that a UPS meets from a battery that is not drawn. */
+  /** Needs that a UPS meets from a battery within, which is not drawn. */
   readonly met: ReadonlySet<number>
   readonly lostInputs: readonly LostInput[]
   /** For people: "input of ups-1 lost: mains-a or something between". */
@@ -78,7 +82,7 @@ export class StateReader {
   }
 
   /** @param taken what is failed besides */
-  read(observations: Observations, taken: readonly Omit<Failed, 'isObserved'>[]): LiveState {
+  read(observations: Observations, taken: readonly Taken[]): LiveState {
     const { indexOf } = this.#model
     const draft: Draft = {
       ...{ failed: new Map(), unknown: new Set(), cut: new Set(), met: new Set() },
@@ -119,7 +123,7 @@ export class StateReader {
         const reason = 'all that is watched behind it lost its input at once'
         fail(draft, cause, { id: this.#id(cause), reason, isObserved: false, sinceUs })
       }
-      // Of a UPS whose battery is not drawn, the battery that it runs on is met below.
+      // The needs of a UPS whose battery is not drawn are dealt with below.
       if (this.ups.get(who)?.batteries.length !== 0) for (const edge of edges) draft.cut.add(edge)
     }
   }
@@ -147,17 +151,17 @@ export class StateReader {
     const { state, inputLost, isUnprotected, reason, sinceUs } = observation
     const { batteries, inverters, edges, feeds } = input
     if (isUnprotected === true) {
-      for (const part of [...batteries, ...inverters]) {
-        const words = `${this.#id(index)}: ${reason}`
+      const words = `${this.#id(index)}: ${reason}`
+      for (const part of [...batteries, ...inverters])
         fail(draft, part, { id: this.#id(part), reason: words, isObserved: false, sinceUs })
-      }
     }
-    if (batteries.length > 0 || (state !== 'up' && state !== 'degraded')) return
-    // It says that it gives power, and its battery is not drawn: it is not down for want of a feed that is.
-    const isDark = inputLost === true || feeds.some((feed) => this.#isDown(draft, feed))
-    if (!isDark) return
-    if (isUnprotected !== true) for (const edge of edges) draft.met.add(edge)
-    else fail(draft, index, { id: this.#id(index), reason, isObserved: false, sinceUs })
+    if (batteries.length > 0) return
+    const givesPower = state === 'up' || state === 'degraded'
+    // It says that it gives power, so it is not down for want of a feed that is: there is a battery within, which nobody drew.
+    if (isUnprotected !== true) {
+      const isDark = inputLost === true || feeds.some((feed) => this.#isDown(draft, feed))
+      if (givesPower && isDark) for (const edge of edges) draft.met.add(edge)
+    } else if (inputLost === true) for (const edge of edges) draft.cut.add(edge)
   }
 
   /** Says so itself, and not from before. */

@@ -8,10 +8,12 @@ import {
   type LiveState,
   type LostInput,
   type Observations,
+  type Taken,
 } from './live-state.ts'
 import type { Model, ModelService } from './model.ts'
+import { generatorStandIns, type StoodInFor } from './stand-ins.ts'
 
-export type { Failed, LostInput, Observations } from './live-state.ts'
+export type { Failed, LostInput, Observations, Taken } from './live-state.ts'
 
 /** A service under what is known now. */
 export interface ServiceNow {
@@ -48,14 +50,11 @@ export interface Standing {
   readonly lostInputs: readonly LostInput[]
   /** Needs that are not met whatever becomes of what they name: edgeCode() of each. */
   readonly cut: ReadonlySet<number>
-  /** Needs that a UPS meets from a battery that is not drawn. */
+  /** Needs that a UPS meets from a battery within, which is not drawn. */
   readonly met: ReadonlySet<number>
   /** For people: "input of ups-1 lost: mains-a or something between". */
   readonly notes: readonly string[]
 }
-
-/** Something taken for failed besides what is observed: to ask what if. */
-export type Taken = Omit<Failed, 'isObserved'>
 
 interface Views {
   /** What is unknown works. */
@@ -78,6 +77,8 @@ interface Known {
  */
 export class LiveModel {
   readonly model: Model
+  /** What each starts for, by index. */
+  readonly generators: ReadonlyMap<number, readonly StoodInFor[]>
   readonly #order: Order
   readonly #nominal: Families
   readonly #reader: StateReader
@@ -88,6 +89,7 @@ export class LiveModel {
 
   constructor(model: Model, order: Order = 2) {
     this.model = model
+    this.generators = generatorStandIns(model)
     this.#order = order
     this.#nominal = new Families(model, order)
     const shallow = order === 1 ? this.#nominal : new Families(model, 1)
@@ -102,9 +104,9 @@ export class LiveModel {
     return this.#nominal.cutSets(service.needs)
   }
 
-  inputOf(id: string): UpsInput | undefined {
-    const index = this.model.indexOf.get(id)
-    return index === undefined ? undefined : this.#reader.ups.get(index)
+  /** By index. */
+  get ups(): ReadonlyMap<number, UpsInput> {
+    return this.#reader.ups
   }
 
   overlay(observations: Observations, taken: readonly Taken[] = []): Overlay {

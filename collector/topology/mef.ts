@@ -46,8 +46,9 @@ function gateOf(model: Model, index: number): string {
 
 /** The formula of when a tree of needs fails. */
 function failsOf(model: Model, tree: Tree): string {
-  if (tree.kind === 'component')
+  if (tree.kind === 'component') {
     return `<gate name="F-${nameOf(componentOf(model, tree.index).id)}"/>`
+  }
   const children = tree.children.map((child) => failsOf(model, child))
   switch (tree.kind) {
     case 'all':

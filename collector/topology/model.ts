@@ -82,10 +82,13 @@ export function compile(drawing: Drawing): Compiled {
     above: above[index] ?? [],
   }))
   const order = bottomUp(below, above)
-  const heights = heightsOf(below, order)
-  const { trees: maker } = reader
   return {
-    model: { drawing, components, services, indexOf, bottomUp: order, heights, trees: maker },
+    model: {
+      ...{ drawing, components, services, indexOf },
+      bottomUp: order,
+      heights: heightsOf(below, order),
+      trees: reader.trees,
+    },
   }
 }
 

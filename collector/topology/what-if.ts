@@ -42,10 +42,10 @@ export function whatIf(
   { fail, window }: Question,
   nowUs: number,
 ): WhatIf {
-  const before = live.overlay(observations)
+  const before = live.outlook(observations, [])
   const reason = 'taken out'
   const taken = fail.map((id) => ({ id, reason, sinceUs: nowUs }))
-  const after = live.overlay(observations, taken)
+  const after = live.outlook(observations, taken)
   const lasting = forecast(live, observations, after, nowUs)
   const outMin = window === undefined ? Infinity : (window.toUs - window.fromUs) / US_PER_MIN
   const stopped: string[] = []
@@ -69,7 +69,7 @@ export function whatIf(
     const singles = now.singles.filter((id) => was?.singles.includes(id) !== true)
     if (singles.length > 0) oneLeg.push({ service, singles })
   }
-  const downNow = new Set(live.downIn(observations))
+  const downNow = new Set([...before.down, ...fail])
   return {
     go: stopped.length === 0 && runsOut.length === 0 && atRisk.length === 0,
     stopped,
@@ -78,8 +78,6 @@ export function whatIf(
     alreadyDown,
     atRisk,
     unknownRuntimes: lasting.unknownRuntimes,
-    components: live
-      .downIn(observations, taken)
-      .filter((id) => !downNow.has(id) && !fail.includes(id)),
+    components: after.down.filter((id) => !downNow.has(id)),
   }
 }

@@ -9,10 +9,12 @@ import type {
   Observation,
   Service,
 } from '../../collector/topology/dependency.ts'
-import { forecast, forecastFrom } from '../../collector/topology/forecast.ts'
+import { forecast } from '../../collector/topology/forecast.ts'
+import type { Intervals } from '../../collector/topology/intervals.ts'
 import { LiveModel } from '../../collector/topology/live.ts'
 import { compile, type Model } from '../../collector/topology/model.ts'
 import { whatIf } from '../../collector/topology/what-if.ts'
+import { Works } from '../../collector/topology/works.ts'
 import { largeDrawing } from '../support/large-drawing.ts'
 
 const needSchema: z.ZodType<Need> = z.lazy(() =>
@@ -341,6 +343,14 @@ test('ten thousand components that lead back to themselves are complained of, wi
     /leads back to itself: ring-0 -> ring-1 -> .* -> ring-0: take one of these needs out/,
   )
 })
+
+function forecastFrom(model: Model, sources: ReadonlyMap<string, Intervals>) {
+  const byIndex = [...sources].flatMap(([id, intervals]) => {
+    const index = model.indexOf.get(id)
+    return index === undefined ? [] : [[index, intervals] as const]
+  })
+  return { services: new Works(model, new Map(byIndex)).services() }
+}
 
 function withRuntime(drawing: Drawing, id: string, runtimeS: number): Drawing {
   const components = new Map(drawing.components)
