@@ -1,8 +1,9 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Locator, Page } from 'playwright-core'
 import tap, { test, type Test } from 'tap'
+import type { Observations } from '../../collector/topology/live.ts'
 import { compile } from '../../collector/topology/model.ts'
 import { launchChromium, openPage, type Visit, type Window } from '../support/chromium.ts'
 import {
@@ -151,3 +152,222 @@ browserTest(
     t.same(complaints, [])
   },
 )
+
+browserTest('one sentence says whether everything has power', async (t, chromium, server) => {
+  const model = officeModel()
+  const us = NOW_MS * 1000
+  const fails = (id: string): Observations =>
+    new Map([
+      ...calm(NOW_MS),
+      [id, { state: 'down', reason: 'no answer', sinceUs: us, atUs: us }] as const,
+    ])
+  show(server, calmDesk())
+  const { page, complaints } = await visit(t, chromium, server)
+  let version = 10
+  const says = async (desk: Desk, sentence: string): Promise<void> => {
+    show(server, desk)
+    await page.locator('#verdict', { hasText: sentence }).waitFor()
+    t.pass(sentence)
+  }
+  const desk = (observations: Observations): Desk =>
+    powerDesk(NOW_MS, model, observations, { version: version++ })
+  await says(calmDesk(), 'All 3 services work, as redundant as they are drawn')
+  t.equal(await page.locator('nav .matter').count(), 0)
+  await says(outageDesk(), 'Calls to 112: 11 min left on battery, it should last 1 h')
+  t.match(await page.getByRole('link', { name: 'Power' }).innerText(), /11.min left/)
+  await says(desk(fails('sw-core')), 'Down: Calls to 112, Calls to outside and Reception')
+  t.match(await page.locator('.card').first().innerText(), /because of sw-core/)
+  await says(desk(fails('sw-2')), 'Redundancy lost: one more failure stops Calls to 112')
+  await says(
+    desk(
+      new Map([
+        ...calm(NOW_MS),
+        ['pbx', { state: 'unknown', reason: 'no news for 3 min', sinceUs: us, atUs: us }] as const,
+      ]),
+    ),
+    'Nobody knows whether this works: Calls to 112',
+  )
+  t.match(
+    await page.locator('.card').first().innerText(),
+    /may be down\s[^]*nothing is known of pbx/,
+  )
+  await says(desk(new Map()), 'Nothing is heard of the power yet')
+  await says(powerDesk(NOW_MS, undefined, new Map(), { version: 99 }), 'Nothing is drawn yet')
+  t.same(complaints, [])
+})
+
+browserTest(
+  'the example of the first steps is a site file as it stands',
+  async (t, chromium, server) => {
+    show(server, powerDesk(NOW_MS))
+    const { page } = await visit(t, chromium, server)
+    const model = officeModel(await page.locator('.example').innerText())
+    t.same([...model.drawing.services.keys()], ['emergency-112'])
+  },
+)
+
+browserTest(
+  'a box shows what stops with it, in the drawing and in words, and whether it may be taken out',
+  async (t, chromium, server) => {
+    show(server, calmDesk())
+    const { page, complaints } = await visit(t, chromium, server)
+    await node(page, 'ups-1').click()
+    const panel = page.getByRole('complementary', { name: 'The chosen one' })
+    await panel.getByText('Stops at once: Reception').waitFor()
+    const text = spaced(await panel.innerText())
+    t.match(text, /ups-1\s+UPS exchange room\s+works: on mains since/)
+    t.match(text, /Where\s+B1\/2.14\/rack 3, circuit L3-7\s+Owner\s+Facilities\s+Contract\s+24\/7/)
+    t.match(text, /Calls to 112 goes on, on one leg: .*sw-2.* alone would then stop it/)
+    t.match(text, '3 more components without power or connection')
+    t.match(await node(page, 'ups-1').getAttribute('aria-label'), /chosen one fails: taken out$/)
+    t.match(await node(page, 'sw-1').innerHTML(), /stops too/)
+    t.match(await node(page, 'service reception').innerHTML(), /stops too/)
+    t.match(await node(page, 'service emergency-112').innerHTML(), /on one leg/)
+    t.match(await node(page, 'sw-2').getAttribute('class'), /fate-spared/)
+    t.equal(page.url().split('#')[1], 'power/ups-1', 'it has an address')
+
+    await panel.getByLabel('From').fill('2026-12-24T10:00')
+    await panel.getByLabel('To').fill('2026-12-24T12:00')
+    await panel.getByRole('button', { name: 'Ask' }).click()
+    await panel.getByText('NO-GO').waitFor()
+    t.match(
+      spaced(await panel.locator('.no-go').innerText()),
+      /ups-1 out from 24 Dec 10:00 to 24 Dec 12:00/,
+    )
+    await node(page, 'mains-b').click()
+    await panel.getByLabel('From').fill('2026-12-24T10:00')
+    await panel.getByLabel('To').fill('2026-12-24T10:30')
+    await panel.getByRole('button', { name: 'Ask' }).click()
+    await panel.locator('.go').waitFor()
+    t.match(await panel.locator('.go').innerText(), /^GO\s/)
+    await panel.getByLabel('To').fill('2026-12-24T09:00')
+    await panel.getByRole('button', { name: 'Ask' }).click()
+    await panel.getByText('The end must be after the beginning.').waitFor()
+    await panel.getByRole('button', { name: 'Close' }).click()
+    await page.getByText('Choose a box in the drawing').waitFor()
+    t.same(complaints, [])
+  },
+)
+
+browserTest('the chain can be walked from the keyboard', async (t, chromium, server) => {
+  show(server, calmDesk())
+  const { page, complaints } = await visit(t, chromium, server)
+  await node(page, 'battery-1').waitFor()
+  const focused = async (): Promise<unknown> =>
+    page.evaluate('document.activeElement?.dataset?.node ?? document.activeElement?.innerText')
+  for (let presses = 0; presses < 30 && (await focused()) !== 'battery-1'; presses++)
+    await page.keyboard.press('Tab')
+  t.equal(await focused(), 'battery-1', 'one stop of Tab is in the drawing')
+  const walk: readonly (readonly [key: string, to: string])[] = [
+    ['ArrowRight', 'ups-1'],
+    ['ArrowRight', 'pdu-a'],
+    ['ArrowUp', 'pdu-b'],
+    ['ArrowLeft', 'ups-2'],
+    ['ArrowDown', 'ups-1'],
+  ]
+  for (const [key, to] of walk) {
+    await page.keyboard.press(key)
+    t.equal(await focused(), to, `${key} leads to ${to}`)
+  }
+  await page.keyboard.press('Enter')
+  await page.getByText('Stops at once: Reception').waitFor()
+  t.equal(await node(page, 'ups-1').getAttribute('aria-pressed'), 'true')
+  t.equal(await focused(), 'ups-1', 'the focus stays')
+  await page.keyboard.press('Escape')
+  await page.getByText('Choose a box in the drawing').waitFor()
+  await page.keyboard.press('End')
+  t.match(await focused(), /^service /)
+  await page.keyboard.press('Tab')
+  t.equal(await focused(), 'Print one page for the wall', 'and one more leaves it')
+  t.same(complaints, [])
+})
+
+browserTest('what the drawing shows, the table says', async (t, chromium, server) => {
+  show(server, outageDesk())
+  const { page, complaints } = await visit(t, chromium, server)
+  const table = page.locator('#components')
+  await table.waitFor()
+  const tree = spaced(await table.ariaSnapshot())
+  for (const row of [
+    'ups-1 ups · UPS exchange room degraded on battery, 62 %, 11 min left since 03:06:04 mains-a or battery-1 stops Calls to outside, Calls to 112 and Reception B1/2.14/rack 3, circuit L3-7 Facilities',
+    'ups-2 ups unknown no news for 3 min',
+    'mains-a mains · Street main A unknown may be lost: ups-1 has lost its input',
+    'mains-b mains · Street main B not watched nothing watches it',
+    'sw-2 switch · Floor 2 down no answer to 5 echo requests',
+    '3 phones phone · desk-1, desk-2 and desk-3 down what it needs does not work',
+  ])
+    t.match(tree, `row "${row}`, row)
+  const boxes = await page.locator('.drawing [role=button]').evaluateAll(labelsOf)
+  t.equal(boxes.length, 16 + 3, 'a button for each component and service')
+  t.ok(
+    boxes.includes(
+      'ups-1, UPS exchange room, ups, degraded: on battery, 62 %, 11 min left, new single point of failure',
+    ),
+  )
+  t.match(
+    await node(page, 'ups-2').getAttribute('class'),
+    /look-unknown/,
+    'unknown has its own look',
+  )
+  t.match(await node(page, 'mains-b').getAttribute('class'), /look-assumed/)
+  const points = page.locator('#single-points')
+  t.match(
+    spaced(await points.innerText()),
+    /pbx\s[^]*by R. de Vries: a second exchange comes with the new building; look again on 2027-05-31/,
+  )
+  t.match(
+    spaced(await points.innerText()),
+    /Calls to 112 lasts shorter than it should: 40 min without mains/,
+  )
+  const lane = page.getByRole('img', {
+    name: /^ups-1: degraded from 02:41:04 to 02:44:04, on battery, 98 %/,
+  })
+  t.equal(await lane.count(), 1)
+  t.equal(await page.getByRole('img', { name: /highest 8.6.%, limit 3 %/ }).count(), 1)
+  t.same(complaints, [])
+})
+
+browserTest(
+  'a change is shown without a reload, and nothing moves',
+  async (t, chromium, server) => {
+    show(server, calmDesk())
+    const { page, complaints } = await visit(t, chromium, server)
+    await node(page, 'ups-1').waitFor()
+    const before = await node(page, 'ups-1').getAttribute('transform')
+    let loads = 0
+    page.on('load', () => loads++)
+    show(server, outageDesk())
+    await page.locator('[data-node="ups-1"].look-caution').waitFor()
+    t.equal(await node(page, 'ups-1').getAttribute('transform'), before)
+    t.equal(loads, 0)
+    await page.getByRole('link', { name: 'Quality' }).click()
+    await page.locator('#paths-title, #alerts-title').first().waitFor()
+    await page.goBack()
+    await node(page, 'ups-1').waitFor()
+    t.same(complaints, [])
+  },
+)
+
+browserTest('an alert has its address from this page too', async (t, chromium, server) => {
+  show(server, calmDesk(), busyOverview(NOW_MS))
+  const { page, complaints } = await visit(t, chromium, server)
+  await page.locator('#components-title').waitFor()
+  await page.evaluate('location.hash = "#alert-tap-blind-branch-2"')
+  await page.locator('.alert.wanted .message').waitFor()
+  await page.evaluate('location.hash = "#power/nobody"')
+  await page.getByText('Nothing of the name nobody is drawn in the site file.').waitFor()
+  t.same(complaints, [])
+})
+
+function node(page: Page, name: string): Locator {
+  return page.locator(`[data-node="${name}"]`)
+}
+
+function labelsOf(boxes: readonly { getAttribute(name: string): string | null }[]): string[] {
+  return boxes.map((box) => box.getAttribute('aria-label') ?? '')
+}
+
+/** Spaces that do not break read like others. */
+function spaced(text: string): string {
+  return text.replaceAll('\u00a0', ' ')
+}

@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'preact/hooks'
 import type { ComponentView, PowerView } from '../../http/power-view.ts'
 import { typeset } from '../format.ts'
 import { Icon } from '../icon.tsx'
@@ -28,6 +29,10 @@ interface Props {
 
 /** What is known of the chosen one, and what stops when it fails. */
 export function ComponentPanel({ view, selected, whatIf, onClose, onShow }: Props) {
+  const panel = useRef<HTMLElement>(null)
+  useEffect(() => {
+    if (selected !== undefined) panel.current?.scrollIntoView({ block: 'nearest' })
+  }, [selected, whatIf?.state])
   const component = view.components.find(({ id }) => id === selected)
   const service = view.services.find(({ id }) => id === selected)
   if (component === undefined && service === undefined)
@@ -41,7 +46,7 @@ export function ComponentPanel({ view, selected, whatIf, onClose, onShow }: Prop
       </aside>
     )
   return (
-    <aside class="panel" aria-label="The chosen one">
+    <aside class="panel" aria-label="The chosen one" ref={panel}>
       <button type="button" class="close" onClick={onClose} aria-label="Close">
         ×
       </button>

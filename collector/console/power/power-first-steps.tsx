@@ -6,7 +6,7 @@ export function PowerFirstSteps() {
       <div class="empty">
         <p>
           Kiestoon can say which UPS feeds which calls, what stops when one thing fails, and how
-          many minutes are left, once somebody has written down what needs what. Four lines are
+          many minutes are left, once somebody has written down what needs what. A few lines are
           enough to begin with, in the site file that the collector reads (<code>site-file</code> in{' '}
           <code>collector.yaml</code>):
         </p>

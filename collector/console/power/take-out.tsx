@@ -17,12 +17,13 @@ interface Props {
 export function TakeOut({ fail, atMs, nameOf }: Props) {
   const [answer, setAnswer] = useState<WhatIfAnswer>()
   const [complaint, setComplaint] = useState('')
+  const [from, setFrom] = useState(() => localInput(atMs))
+  const [to, setTo] = useState(() => localInput(atMs + 2 * HOUR_MS))
   const submit = (event: SubmitEvent): void => {
     event.preventDefault()
-    if (!(event.currentTarget instanceof HTMLFormElement)) return
-    const form = new FormData(event.currentTarget)
-    const [fromMs, toMs] = ['from', 'to'].map((name) => Date.parse(textOf(form.get(name))))
-    if (fromMs === undefined || toMs === undefined || !(fromMs < toMs)) {
+    const fromMs = Date.parse(from)
+    const toMs = Date.parse(to)
+    if (!(fromMs < toMs)) {
       setComplaint('The end must be after the beginning.')
       return
     }
@@ -35,11 +36,25 @@ export function TakeOut({ fail, atMs, nameOf }: Props) {
       <h4>May I take it out?</h4>
       <label>
         From
-        <input type="datetime-local" name="from" required value={localInput(atMs)} />
+        <input
+          type="datetime-local"
+          required
+          value={from}
+          onInput={(event) => {
+            setFrom(event.currentTarget.value)
+          }}
+        />
       </label>
       <label>
         To
-        <input type="datetime-local" name="to" required value={localInput(atMs + 2 * HOUR_MS)} />
+        <input
+          type="datetime-local"
+          required
+          value={to}
+          onInput={(event) => {
+            setTo(event.currentTarget.value)
+          }}
+        />
       </label>
       <button type="submit">Ask</button>
       {complaint !== '' && (
@@ -81,8 +96,4 @@ function momentText(ms: number): string {
 function localInput(ms: number): string {
   const offsetMs = new Date(ms).getTimezoneOffset() * MINUTE_MS
   return new Date(ms - offsetMs).toISOString().slice(0, 16)
-}
-
-function textOf(value: FormDataEntryValue | null): string {
-  return typeof value === 'string' ? value : ''
 }
