@@ -75,6 +75,21 @@ export async function bench(): Promise<void> {
       print(`RRD ${name}: ours, on the wire`, `${mine.toFixed(2)} / ${wire.toFixed(2)} ms`, '')
       // What sipp itself says is in whole milliseconds, cut off: it is the capture that tells.
       const difference = `ours differs by ${Math.abs(mine - itsWire).toFixed(2)} ms, at most 1`
+      const thoughtMs = [true, false].map((isOurs) =>
+        percentile(
+          Float64Array.from(
+            onTheWire.filter((one) => one.isOurs === isOurs),
+            ({ ownMs }) => ownMs,
+          ).sort(),
+          share,
+        ),
+      )
+      const thought = thoughtMs.map((ms = NaN) => ms.toFixed(2)).join(' / ')
+      print(
+        `  challenge to answer: ours, sipp's ${name}`,
+        `${thought} ms`,
+        'waiting for the processor',
+      )
       print(`RRD ${name}: sipp, on the wire`, `${its} / ${itsWire.toFixed(2)} ms`, difference)
     }
   } finally {
@@ -86,9 +101,11 @@ export async function bench(): Promise<void> {
 interface WireDelay {
   readonly isOurs: boolean
   readonly delayMs: number
+  /** Of that, from the challenge to the request that answers it: how long the client had to wait for the processor, and thought. */
+  readonly ownMs: number
 }
 
-/** What tcpdump saw: of each Call-ID the time from the first REGISTER to the 200. Nothing where tcpdump or tshark is missing. */
+/** What tcpdump saw: of each check the time from the first REGISTER to the 200. Nothing where tcpdump or tshark is missing. */
 async function capture(folder: string, port: number): Promise<() => Promise<WireDelay[]>> {
   const file = join(folder, 'wire.pcap')
   const args = ['-i', 'lo', '-U', '-w', file, 'udp', 'port', String(port)]
@@ -114,13 +131,18 @@ async function capture(folder: string, port: number): Promise<() => Promise<Wire
       ],
       { encoding: 'utf8', maxBuffer: 1 << 28 },
     )
-    const began = new Map<string, number>()
+    const began = new Map<string, { startMs: number; challengedMs: number; ownMs: number }>()
     return stdout.split('\n').flatMap((line) => {
-      const [time = '', callId = '', status] = line.split('\t')
+      const [time = '', callId = '', status = ''] = line.split('\t')
       const atMs = Number(time) * 1000
-      if (!began.has(callId)) began.set(callId, atMs)
-      const delayMs = atMs - (began.get(callId) ?? atMs)
-      return status === '200' ? [{ isOurs: !callId.includes('@'), delayMs }] : []
+      const check = began.get(callId) ?? { startMs: atMs, challengedMs: NaN, ownMs: 0 }
+      began.set(callId, check)
+      if (status === '401') check.challengedMs = atMs
+      else if (status === '') check.ownMs = atMs - check.challengedMs
+      const { startMs, ownMs } = check
+      return status === '200'
+        ? [{ isOurs: !callId.includes('@'), delayMs: atMs - startMs, ownMs }]
+        : []
     })
   }
 }
