@@ -61,7 +61,7 @@ export interface ComponentView {
   /** "mains-a or ups-1-battery" */
   readonly needsWords: string
   readonly state: PowerState
-  /** "on battery, 62 %, 11 min left" */
+  /** "on battery, 62 % charge, 11 min left" */
   readonly stateText: string
   readonly sinceMs: number | null
   readonly isWatched: boolean

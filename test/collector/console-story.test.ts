@@ -69,6 +69,41 @@ test('with the real collector paths appear, a breach shows and resolves, all wit
   t.same(complaints, [])
 })
 
+test('a UPS on battery is on the page Power within two seconds of its reading', async (t) => {
+  const browser = await launchChromium()
+  if (!browser || !existsSync(BUILT)) {
+    await browser?.close()
+    t.pass('power', { skip: 'chromium is missing, or the console is not built' })
+    return
+  }
+  t.teardown(() => browser.close())
+  const collector = await startCollector(t)
+  const { page, origin, complaints } = await openPage(browser, collector.port)
+  t.teardown(() => page.context().close())
+  await page.goto(`${origin}/#token=${collector.adminToken}`)
+  await page.getByRole('link', { name: 'Power' }).click()
+  await page.locator('#verdict', { hasText: 'Nothing is heard of the power yet' }).waitFor()
+  await collector.push([upsReading('online', 2400)])
+  await page.locator('#verdict', { hasText: 'Calls to 112: works' }).waitFor()
+  const begunMs = Date.now()
+  await collector.push([upsReading('battery', 660)])
+  await page.locator('#verdict', { hasText: 'Calls to 112: 11 min left' }).waitFor()
+  const tookMs = Date.now() - begunMs
+  t.ok(tookMs < 2000, `shown after ${tookMs} ms`)
+  await page.locator('[data-node="ups-1"]', { hasText: 'on battery, 11 min left' }).waitFor()
+  await page.locator('.events li', { hasText: 'ups-1 degraded: on battery, 62 %' }).waitFor()
+  t.same(complaints, [])
+})
+
+function upsReading(line: string, leftS: number): Measurement {
+  return measurement(
+    'ups',
+    Date.now() * 1000,
+    { target: 'ups-1', source: 'nut' },
+    { line, charge_ratio: 0.62, runtime_s: leftS, runtime_left_s: leftS, comms_lost: false },
+  )
+}
+
 /** One call from hq to carrier-b over the ten seconds before `endS`. */
 function callInterval(endS: number, lost: number): Measurement {
   return measurement(
@@ -115,6 +150,11 @@ networks:
   hq: { cidr: [10.1.0.0/16], site: hq, bearer: lan, owner: ict }
   carrier-b: { cidr: [203.0.113.0/24], bearer: internet, owner: carrier-b }
 agents: { gw-1: { at: carrier-b } }
+components:
+  mains-a: { kind: mains }
+  ups-1: { kind: ups, place: B1/2.14, needs: [mains-a], watch: { measurement: ups, target: ups-1 } }
+services:
+  emergency-112: { label: Calls to 112, needs: [ups-1], hold-up: 60min }
 `,
   )
   const config = collectorConfig.parse({

@@ -171,7 +171,7 @@ browserTest('one sentence says whether everything has power', async (t, chromium
   }
   const desk = (observations: Observations): Desk =>
     powerDesk(NOW_MS, model, observations, { version: version++ })
-  await says(calmDesk(), 'All 3 services work, as redundant as they are drawn')
+  await says(calmDesk(), 'All 3 services work, as redundant as drawn')
   t.equal(await page.locator('nav .matter').count(), 0)
   await says(outageDesk(), 'Calls to 112: 11 min left on battery, it should last 1 h')
   t.match(await page.getByRole('link', { name: 'Power' }).innerText(), /11.min left/)
@@ -289,7 +289,7 @@ browserTest('what the drawing shows, the table says', async (t, chromium, server
   await table.waitFor()
   const tree = spaced(await table.ariaSnapshot())
   for (const row of [
-    'ups-1 ups · UPS exchange room degraded on battery, 62 %, 11 min left since 03:06:04 mains-a or battery-1 stops Calls to outside, Calls to 112 and Reception B1/2.14/rack 3, circuit L3-7 Facilities',
+    'ups-1 ups · UPS exchange room degraded on battery, 62 % charge, 11 min left since 03:06:04 mains-a or battery-1 stops Calls to outside, Calls to 112 and Reception B1/2.14/rack 3, circuit L3-7 Facilities',
     'ups-2 ups unknown no news for 3 min',
     'mains-a mains · Street main A unknown may be lost: ups-1 has lost its input',
     'mains-b mains · Street main B not watched nothing watches it',
@@ -301,7 +301,7 @@ browserTest('what the drawing shows, the table says', async (t, chromium, server
   t.equal(boxes.length, 16 + 3, 'a button for each component and service')
   t.ok(
     boxes.includes(
-      'ups-1, UPS exchange room, ups, degraded: on battery, 62 %, 11 min left, new single point of failure',
+      'ups-1, UPS exchange room, ups, degraded: on battery, 62 % charge, 11 min left, new single point of failure',
     ),
   )
   t.match(

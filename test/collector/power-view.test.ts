@@ -54,7 +54,7 @@ test('in an outage the view says what is lost, what may be, and what one more fa
   const view = powerView(NOW_MS, officeModel(), outage(NOW_MS))
   const component = new Map(view.components.map((it) => [it.id, it]))
   t.match(component.get('ups-1'), {
-    ...{ state: 'degraded', stateText: 'on battery, 62 %, 11 min left', minutesLeft: 11 },
+    ...{ state: 'degraded', stateText: 'on battery, 62 % charge, 11 min left', minutesLeft: 11 },
     ...{
       label: 'UPS exchange room',
       place: 'B1/2.14/rack 3',

@@ -92,7 +92,7 @@ export function outage(atMs: number): Map<string, Observation> {
       'ups-1',
       {
         state: 'degraded',
-        reason: 'on battery, 62 %, 11 min left',
+        reason: 'on battery, 62 % charge, 11 min left',
         inputLost: true,
         runtimeLeftS: 660,
         chargeRatio: 0.62,
@@ -172,9 +172,9 @@ export function stormyHistory(atMs: number): PowerHistory {
     measurement('component', us(minutesAgo), { target, kind: 'ups' }, { state, reason })
   history.add([
     point('ups-1', 900, 'up', 'on mains'),
-    point('ups-1', 31, 'degraded', 'on battery, 98 %, 39 min left'),
+    point('ups-1', 31, 'degraded', 'on battery, 98 % charge, 39 min left'),
     point('ups-1', 28, 'up', 'on mains'),
-    point('ups-1', 6, 'degraded', 'on battery, 96 %, 36 min left'),
+    point('ups-1', 6, 'degraded', 'on battery, 96 % charge, 36 min left'),
     point('sw-2', 5, 'down', 'no answer to 5 echo requests'),
     point('ups-2', 3, 'unknown', 'no news for 20 s'),
     measurement(

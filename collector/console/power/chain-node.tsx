@@ -7,8 +7,8 @@ const TITLE_CHARACTERS = 17
 const LINE_CHARACTERS = 26
 const ICON = 18
 const PAD = 9
-/** "on battery, 62 %, 11 min left": for the charge there is no room. */
-const CHARGE = /, \d+ %/
+/** "on battery, 62 % charge, 11 min left": for the charge there is no room. */
+const CHARGE = /, [\d.]+ % charge/
 const FIRST_LINE = 20
 const LINE = 16
 

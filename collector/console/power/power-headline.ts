@@ -42,11 +42,16 @@ export function powerHeadline(view: PowerView): Headline {
   if (services.every(({ state }) => state === 'unknown'))
     return say('unknown', 'Nothing is heard of the power yet')
   const drawn = singlePoints.length
+  const [only] = services
+  const subject =
+    only !== undefined && services.length === 1
+      ? `${nameOf(only.id)}: works,`
+      : `All ${counted(services.length, 'service')} work,`
   return say(
     components.some(({ state }) => state === 'down' || state === 'degraded') ? 'caution' : 'ok',
     drawn === 0
-      ? `All ${counted(services.length, 'service')} work, and no single failure would stop one`
-      : `All ${counted(services.length, 'service')} work, as redundant as they are drawn`,
+      ? `${subject} and no single failure would stop ${services.length === 1 ? 'it' : 'one'}`
+      : `${subject} as redundant as drawn`,
   )
 }
 
