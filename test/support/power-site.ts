@@ -60,7 +60,7 @@ export function officeModel(text = OFFICE): Model {
 }
 
 /** As the rules know it under what is observed. */
-export function chainNow(model: Model, observations: Observations, atMs: number): ChainNow {
+function chainNow(model: Model, observations: Observations, atMs: number): ChainNow {
   const live = new LiveModel(model)
   const atUs = atMs * US_PER_MS
   const overlay = live.overlay(observations)
