@@ -18,7 +18,7 @@ export interface Change {
   readonly kind: ChangeKind
   readonly breach: Breach
   /** The alert on its cause, which people have been told of instead; undefined where they are to be told of this. */
-  readonly explainedBy?: string | undefined
+  readonly explainedBy?: string
 }
 
 export interface Outcome {
@@ -70,8 +70,9 @@ export class Evaluator {
           this.#book.drop(breach)
         },
         change: (kind, breach, atUs) => {
-          const explainedBy = this.#inhibition.explain(kind, breach, this.#book.open())
-          this.#changes.push({ kind, breach, explainedBy })
+          const verdict = this.#inhibition.judge(kind, breach, this.#book.open(), atUs)
+          if (verdict === 'tell') this.#changes.push({ kind, breach })
+          else if (verdict !== 'wait') this.#changes.push({ kind, breach, ...verdict })
           this.#points.push(this.#book.change(kind, breach, atUs))
         },
         point: (point) => this.#points.push(point),
@@ -107,7 +108,7 @@ export class Evaluator {
     this.#chain.tick(nowUs)
     for (const [, rule] of this.#rules) rule.tick(nowUs)
     // Whose cause is gone, and is still there itself, is told of now.
-    for (const breach of this.#inhibition.release(this.#book.open()))
+    for (const breach of this.#inhibition.release(this.#book.open(), nowUs))
       this.#changes.push({ kind: 'firing', breach })
     this.#points.push(...this.#chain.takePoints(nowUs))
     return this.#outcome()
@@ -139,7 +140,7 @@ export class Evaluator {
     return this.#chain
   }
 
-  /** The alert that explains an open one, where people were told of that instead. */
+  /** The alert that explains an open one, by its object, where people were told of that instead. */
   explanationOf(breach: Breach): string | undefined {
     return this.#inhibition.explanationOf(breach)
   }

@@ -7,9 +7,13 @@ import { mediaStopped } from './media-stopped.ts'
 import { pathLoss } from './path-loss.ts'
 import { pathQuality } from './path-quality.ts'
 import { batteryOld } from './power/battery-old.ts'
+import { componentDown } from './power/component-down.ts'
 import { atsRedundancy, pduOutletOff, pduOverload } from './power/pdu-trouble.ts'
 import { poeBudget, poePort } from './power/poe-trouble.ts'
 import { powerBlind } from './power/power-blind.ts'
+import { powerEvent } from './power/power-event.ts'
+import { redundancyLost } from './power/redundancy-lost.ts'
+import { serviceDown } from './power/service-down.ts'
 import { upsLowBattery } from './power/ups-low-battery.ts'
 import { upsNoBackup } from './power/ups-no-backup.ts'
 import { upsNoOutput } from './power/ups-no-output.ts'
@@ -67,6 +71,11 @@ export const RULES: readonly RuleKind[] = [
   unknownDevice,
   deviceChanged,
   clearSip,
+  // What tells of an event as a whole goes before what tells of its parts.
+  serviceDown,
+  powerEvent,
+  redundancyLost,
+  componentDown,
   upsOnBattery,
   upsTransfers,
   upsLowBattery,

@@ -119,4 +119,6 @@ export interface Observation {
   readonly isUnprotected?: boolean
   readonly runtimeLeftS?: number
   readonly chargeRatio?: number
+  /** A UPS on battery that is about to give up, by its own word or limits. */
+  readonly isLow?: boolean
 }

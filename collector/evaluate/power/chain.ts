@@ -81,6 +81,11 @@ export class Chain {
     return this.#watches.watchedBy(point)
   }
 
+  /** The site a component is at: as drawn, else from where it is read. */
+  siteOf(id: string): string | undefined {
+    return this.#model?.drawing.components.get(id)?.site ?? this.#watches.siteOf(id)
+  }
+
   observe(points: readonly Measurement[], arrivalUs: number): void {
     this.#follow(arrivalUs)
     if (this.#watches.observe(points, arrivalUs)) this.#renew(arrivalUs)

@@ -7,7 +7,7 @@ import { leftWords, readUps } from './ups-facts.ts'
 /** What one point says of the thing it is about: the state of a component that is watched by it. */
 export interface DeviceState extends Pick<
   Observation,
-  'state' | 'reason' | 'inputLost' | 'isUnprotected' | 'runtimeLeftS' | 'chargeRatio'
+  'state' | 'reason' | 'inputLost' | 'isUnprotected' | 'runtimeLeftS' | 'chargeRatio' | 'isLow'
 > {
   /** Of a transfer switch: which of its two sources, in the order in which they are drawn, is lost to it. */
   readonly lostSources?: readonly ('a' | 'b')[]
@@ -62,7 +62,7 @@ function upsState(fields: Fields): DeviceState {
       // Low or not: while it gives power it has not failed. For how long is the forecast's business.
       const words = `on battery${left === '' ? '' : `, ${left}`}${isLow ? `; ${lowReason}` : ''}`
       const runs = runtimeLeftS === undefined ? {} : { runtimeLeftS }
-      return { state: 'degraded', reason: words, inputLost: true, ...runs, ...figures }
+      return { state: 'degraded', reason: words, inputLost: true, isLow, ...runs, ...figures }
     }
     case 'online': {
       const { none, weak } = weaknesses(fields, isLow ? lowReason : '')

@@ -46,6 +46,7 @@ const readingSchema = z.object({
   lostSources: z.array(z.enum(['a', 'b'])).exactOptional(),
   runtimeLeftS: z.number().exactOptional(),
   chargeRatio: z.number().exactOptional(),
+  isLow: z.boolean().exactOptional(),
   sinceUs: z.number(),
   atUs: z.number(),
   /** Of its newest reading with a state. */
@@ -156,6 +157,14 @@ export class Watches {
     return { components: observations(all.components), services: observations(all.services) }
   }
 
+  /** Where it is read from; the site of the newest reading. */
+  siteOf(id: string): string | undefined {
+    const readings = [...this.#readings.values()].filter(
+      (reading) => reading.id === id && !reading.isService && reading.site !== '',
+    )
+    return readings.toSorted(newestFirst)[0]?.site
+  }
+
   forgetAgent(agent: string): void {
     for (const [key, reading] of this.#readings)
       if (reading.agent === agent) this.#readings.delete(key)
@@ -217,6 +226,7 @@ export class Watches {
     return (
       !isSame ||
       known.isUnprotected !== kept.isUnprotected ||
+      known.isLow !== kept.isLow ||
       known.runtimeLeftS !== kept.runtimeLeftS ||
       known.lostSources?.join() !== (kept.lostSources ?? []).join()
     )
@@ -227,6 +237,7 @@ export class Watches {
     const isReached = readings.some(({ measurement }) => REACHED.has(measurement))
     const [chosen = NO_READING] = readings.toSorted(isReached ? bestFirst : newestFirst)
     const { state, sinceUs, atUs, inputLost, isUnprotected, runtimeLeftS, chargeRatio } = chosen
+    const { isLow } = chosen
     // Of several servers of one trunk, as one agent sees them.
     const lost = readings.filter(
       ({ state: word, agent, server }) =>
@@ -244,6 +255,7 @@ export class Watches {
       ...(isUnprotected === undefined ? {} : { isUnprotected }),
       ...(runtimeLeftS === undefined ? {} : { runtimeLeftS }),
       ...(chargeRatio === undefined ? {} : { chargeRatio }),
+      ...(isLow === undefined ? {} : { isLow }),
       ...(lostNeeds.length === 0 ? {} : { lostNeeds }),
     }
   }

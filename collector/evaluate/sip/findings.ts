@@ -16,6 +16,8 @@ export interface Finding {
   readonly labels: Readonly<Record<string, string>>
   readonly evidence: Readonly<Record<string, number | string>>
   readonly sinceUs: number
+  /** Told again although its severity is the same: less time is left, more is hit. */
+  readonly isWorse?: boolean
 }
 
 const openSchema = z.object({ breach: breachSchema, lastUs: z.number(), wellUs: z.number() })
@@ -75,7 +77,11 @@ export class Findings {
    * Tells people once, and again when it has become more severe; otherwise renews what is shown. Severity does not go down again.
    * @param timeUs event time of the evidence
    */
-  raise(finding: Finding, timeUs: number, nowUs: number): void {
+  raise(
+    { isWorse: isSaidWorse = false, ...finding }: Finding,
+    timeUs: number,
+    nowUs: number,
+  ): void {
     const known = this.#open.get(finding.fingerprint)
     if (known === undefined && this.#open.size >= MAX_OPEN) {
       this.#tooMany++
@@ -83,8 +89,8 @@ export class Findings {
     }
     const lastUs = Math.max(known?.lastUs ?? -Infinity, timeUs)
     const old = known?.breach
-    const isWorse = old !== undefined && rank(finding.severity) > rank(old.severity)
-    const severity = old === undefined || isWorse ? finding.severity : old.severity
+    const isHigher = old !== undefined && rank(finding.severity) > rank(old.severity)
+    const severity = old === undefined || isHigher ? finding.severity : old.severity
     const sinceUs = old?.sinceUs ?? finding.sinceUs
     const breach: Breach = {
       ...{ ...finding, id: `${finding.fingerprint}/${sinceUs}`, rule: this.#rule },
@@ -92,7 +98,7 @@ export class Findings {
     }
     this.#open.set(breach.fingerprint, { breach, lastUs, wellUs: known?.wellUs ?? -1 })
     if (old === undefined) this.#context.change('firing', breach, nowUs)
-    else if (isWorse) this.#context.change('escalated', breach, nowUs)
+    else if (isHigher || isSaidWorse) this.#context.change('escalated', breach, nowUs)
     else if (old.summary !== breach.summary) this.#context.update(breach)
   }
 

@@ -1,0 +1,167 @@
+import { z } from 'zod'
+import type { Measurement } from '../../../common/measurement.ts'
+import { duration } from '../../../common/settings.ts'
+import type { Service } from '../../topology/dependency.ts'
+import { inputWord } from '../../topology/cut-sets.ts'
+import { SEVERITIES } from '../breach.ts'
+import { defineRule, type Rule, type RuleContext } from '../rule.ts'
+import type { ChainNow } from './chain.ts'
+import { causesWords, consequencesOf, labelsOfEvent, listOf } from './event-words.ts'
+import {
+  byUrgency,
+  coneOfComponent,
+  isNewsDue,
+  rootsOf,
+  serviceName,
+  sinceUsOf,
+  siteOf,
+} from './fragility.ts'
+import { SiteAlerts, type SiteFinding } from './site-alerts.ts'
+
+const NAME = 'service-down'
+const US_PER_MS = 1000
+/** For a reading of what stands behind what failed: it is polled at once. */
+const NEWS_US = 4_000_000
+
+const options = z.strictObject({
+  hold: duration.prefault('0s'),
+  clear: duration.prefault('10s'),
+  severity: z.enum(SEVERITIES).default('critical'),
+})
+type Options = z.output<typeof options>
+
+/** Never muted by anything. */
+export const serviceDown = defineRule({
+  name: NAME,
+  summary: 'a service cannot work, because something it needs failed, or its own check says so',
+  options,
+  create: (read, context) => new ServiceDown(read, context),
+})
+
+interface Down {
+  readonly service: Service
+  readonly causes: readonly string[]
+  /** What its own check says; '' where it is down for want of what it needs. */
+  readonly check: string
+  readonly sinceUs: number
+}
+
+class ServiceDown implements Rule {
+  readonly #options: Options
+  readonly #context: RuleContext
+  readonly #alerts: SiteAlerts
+  #version = -1
+
+  constructor(read: Options, context: RuleContext) {
+    this.#options = read
+    this.#context = context
+    this.#alerts = new SiteAlerts(NAME, context, read.clear * US_PER_MS)
+  }
+
+  observe(_: readonly Measurement[], arrivalUs: number): void {
+    if (this.#context.chain.version !== this.#version) this.#judge(arrivalUs)
+  }
+
+  tick(nowUs: number): void {
+    this.#judge(nowUs)
+  }
+
+  snapshot(): unknown {
+    return this.#alerts.memory
+  }
+
+  counters(): Readonly<Record<string, number>> {
+    return { too_many: this.#alerts.tooMany }
+  }
+
+  #judge(nowUs: number): void {
+    const { chain } = this.#context
+    this.#version = chain.version
+    const { now } = chain
+    const found = now === undefined ? [] : this.#find(now)
+    this.#alerts.judge(found, nowUs, ({ evidence }) => this.#endingOf(evidence['services']))
+  }
+
+  #find(now: ChainNow): readonly SiteFinding[] {
+    const sites = new Map<string, Down[]>()
+    for (const down of downIn(now)) {
+      const site = siteOf(this.#context, down.causes, down.service.serves)
+      const known = sites.get(site)
+      if (known === undefined) sites.set(site, [down])
+      else known.push(down)
+    }
+    return [...sites].map(([site, all]) => this.#findingOf(now, site, byUrgency(all)))
+  }
+
+  #findingOf(now: ChainNow, site: string, all: readonly Down[]): SiteFinding {
+    const causes = rootsOf(now, [...new Set(all.flatMap((down) => down.causes))])
+    const sinceUs = Math.min(...all.map((down) => down.sinceUs))
+    const checks = all.filter(({ check }) => check !== '')
+    const explains = consequencesOf(now, causes)
+    const hold = this.#options.hold * US_PER_MS
+    const newestUs = Math.max(...all.map((down) => down.sinceUs))
+    const services = listOf(all.map(({ service }) => serviceName(service)))
+    const because = [
+      causes.length === 0 ? '' : `because ${causesWords(now, causes)}`,
+      ...checks.map(
+        ({ service, check }) =>
+          `the check of ${serviceName(service)} fails (${check}), while nothing it needs is known to have failed`,
+      ),
+    ].filter((word) => word !== '')
+    const possible = this.#possibleCauses(now, all)
+    return {
+      site,
+      object: `services of ${site}`,
+      severity: this.#options.severity,
+      summary: `down: ${services}; ${because.join('; ')}${possible}`,
+      labels: labelsOfEvent(
+        this.#context,
+        site,
+        causes,
+        all.some(({ service }) => service.isEmergency),
+      ),
+      evidence: {
+        causes: causes.join(' '),
+        services: all.map(({ service }) => service.id).join(' '),
+        ...(explains.length === 0 ? {} : { explains: explains.join(' ') }),
+      },
+      sinceUs,
+      holdUs: isNewsDue(now, causes, newestUs) ? Math.max(hold, NEWS_US) : hold,
+      level: all.length,
+    }
+  }
+
+  /** What nobody knows of is named, and blamed for nothing. */
+  #possibleCauses(now: ChainNow, all: readonly Down[]): string {
+    const needed = new Set(all.flatMap(({ causes }) => causes))
+    const above = now.overlay.unknown.filter((id) =>
+      [...needed].some((cause) => cause !== id && coneOfComponent(now.live.model, cause).has(id)),
+    )
+    return above.length === 0 ? '' : `; nothing is known of ${listOf(above)}: perhaps that is why`
+  }
+
+  #endingOf(services: number | string | undefined) {
+    const ids = String(services ?? '').split(' ')
+    const isKnown = ids.some((id) => this.#context.chain.serviceState(id) === 'up')
+    return isKnown
+      ? ({ state: 'resolved', summary: 'all it needs works again' } as const)
+      : ({ state: 'ended', summary: 'not known to be down any more, nor to be up' } as const)
+  }
+}
+
+function downIn(now: ChainNow): readonly Down[] {
+  const { overlay, live, serviceWatches } = now
+  const upsOf = new Map(overlay.lostInputs.map(({ ups }) => [inputWord(ups), ups] as const))
+  const found: Down[] = []
+  for (const [id, { up, because }] of overlay.services) {
+    const service = live.model.drawing.services.get(id)
+    if (service === undefined) continue
+    const watch = serviceWatches.get(id)
+    if (!up) {
+      const causes = [...new Set(because.flat().map((word) => upsOf.get(word) ?? word))]
+      found.push({ service, causes, check: '', sinceUs: sinceUsOf(now, causes) })
+    } else if (watch?.state === 'down')
+      found.push({ service, causes: [], check: watch.reason, sinceUs: watch.sinceUs })
+  }
+  return found
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod'
+import type { Breach, Severity } from '../breach.ts'
+import { fingerprintOf } from '../breach.ts'
+import type { RuleContext } from '../rule.ts'
+import { Findings } from '../sip/findings.ts'
+import { items, parts } from '../snapshot.ts'
+
+/** What is found at one site now: one event, one alert. */
+export interface SiteFinding {
+  readonly site: string
+  readonly object: string
+  readonly severity: Severity
+  readonly summary: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly evidence: Readonly<Record<string, number | string>>
+  readonly sinceUs: number
+  /** It must have lasted so long, counted from its beginning. */
+  readonly holdUs: number
+  /** Told again whenever it is higher than it was told: less time, more services. */
+  readonly level: number
+}
+
+export interface Ending {
+  readonly state: 'resolved' | 'ended'
+  readonly summary: string
+}
+
+const siteSchema = z.object({
+  site: z.string(),
+  level: z.number(),
+  /** When it was last found; the clear hold counts from here. */
+  foundUs: z.number(),
+})
+
+/** The open alerts of a rule that has one for a site. */
+export class SiteAlerts {
+  readonly #rule: string
+  readonly #clearUs: number
+  readonly #sites = new Map<string, z.output<typeof siteSchema>>()
+  readonly #findings: Findings
+
+  constructor(rule: string, context: RuleContext, clearUs: number) {
+    this.#rule = rule
+    this.#clearUs = clearUs
+    const memory = parts(context.restored)
+    for (const site of items(siteSchema, memory['sites'])) this.#sites.set(site.site, site)
+    this.#findings = new Findings(rule, context, memory['findings'])
+  }
+
+  get memory(): Readonly<Record<string, unknown>> {
+    return { sites: [...this.#sites.values()], findings: this.#findings.memory }
+  }
+
+  get tooMany(): number {
+    return this.#findings.tooMany
+  }
+
+  /** @param endingOf how an alert closes that is not found any more */
+  judge(found: readonly SiteFinding[], nowUs: number, endingOf: (breach: Breach) => Ending): void {
+    for (const { site, holdUs, level, ...finding } of found) {
+      const fingerprint = fingerprintOf(this.#rule, site)
+      const known = this.#sites.get(site)
+      const isOpen = this.#findings.has(fingerprint)
+      if (!isOpen && nowUs - finding.sinceUs < holdUs) continue
+      const isWorse = isOpen && known !== undefined && level > known.level
+      const highest = isOpen ? Math.max(level, known?.level ?? level) : level
+      this.#sites.set(site, { site, level: highest, foundUs: nowUs })
+      this.#findings.raise({ fingerprint, ...finding, isWorse }, nowUs, nowUs)
+    }
+    const sites = new Set(found.map(({ site }) => site))
+    for (const { site, foundUs } of this.#sites.values()) {
+      const lastUs = Math.min(foundUs, nowUs)
+      if (sites.has(site) || nowUs - lastUs < this.#clearUs) continue
+      this.#sites.delete(site)
+      const fingerprint = fingerprintOf(this.#rule, site)
+      const breach = this.#findings.find(fingerprint)
+      if (breach === undefined) continue
+      const { state, summary } = endingOf(breach)
+      this.#findings.close(fingerprint, state, summary, nowUs)
+    }
+  }
+}
