@@ -270,9 +270,13 @@ export class Collector {
       this.#verdicts.add(points)
     }
     if (changes.length > 0) {
-      for (const { kind, breach } of changes)
-        this.#log.info({ alert: kind, object: breach.object, id: breach.id }, breach.summary)
-      this.#dispatch.enqueue(changes)
+      for (const { kind, breach, explainedBy } of changes)
+        this.#log.info(
+          { alert: kind, object: breach.object, id: breach.id, explainedBy },
+          breach.summary,
+        )
+      // What is explained by another alert is shown, and nobody is woken by it.
+      this.#dispatch.enqueue(changes.filter(({ explainedBy }) => explainedBy === undefined))
       void this.#state.save()
     }
     this.#live.changed()

@@ -3,7 +3,7 @@ import { Families } from '../topology/cut-sets.ts'
 import type { Topology } from '../topology/site.ts'
 import { SEVERITIES, type Breach } from './breach.ts'
 import type { Chain, ChainNow } from './power/chain.ts'
-import { coneOfComponent, isNewsDue } from './power/fragility.ts'
+import { bootUs, coneOfComponent, isNewsDue } from './power/fragility.ts'
 import type { ChangeKind } from './rule.ts'
 import { items, parts } from './snapshot.ts'
 
@@ -43,7 +43,6 @@ const TOLD_WITHIN_US = 60_000_000
 const SETTLE_US = 60_000_000
 /** For a reading of what stands behind what failed: it is polled at once. */
 const NEWS_US = 5_000_000
-const US_PER_S = 1_000_000
 const PHONE = /phone/i
 
 const mutedSchema = z.object({
@@ -243,10 +242,8 @@ export class Inhibition {
   #bootUs(breach: Breach): number {
     const model = this.#chain.now?.live.model
     if (model === undefined) return 0
-    const boots = this.#componentsOf(breach).flatMap((id) =>
-      [...coneOfComponent(model, id)].map((it) => model.drawing.components.get(it)?.bootS ?? 0),
-    )
-    return Math.max(0, ...boots) * US_PER_S
+    const behind = this.#componentsOf(breach).flatMap((id) => [...coneOfComponent(model, id)])
+    return bootUs(model, behind)
   }
 
   #phonesOf({ labels }: Breach, { live }: ChainNow): readonly { id: string; count: number }[] {

@@ -10,7 +10,7 @@ import { lasting, utcMinute } from '../words.ts'
 import type { ChainNow } from './chain.ts'
 import { componentLabels } from './component-words.ts'
 import { nameOf } from './device.ts'
-import { consequencesOf, listOf } from './event-words.ts'
+import { consequencesOf, explainsIn, listOf } from './event-words.ts'
 
 const NAME = 'component-down'
 const US_PER_MS = 1000
@@ -117,7 +117,7 @@ class ComponentDown implements Rule {
           ...componentLabels(component),
           ...{ site: this.#context.chain.siteOf(id) ?? 'unknown', owner },
         },
-        evidence: { reason, ...(explains.length === 0 ? {} : { explains: explains.join(' ') }) },
+        evidence: { reason, ...explainsIn(explains) },
         sinceUs,
       },
       nowUs,

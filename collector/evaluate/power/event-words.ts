@@ -2,20 +2,14 @@ import type { Severity } from '../breach.ts'
 import type { RuleContext } from '../rule.ts'
 import type { ChainNow } from './chain.ts'
 import { componentLabels, componentWords } from './component-words.ts'
-import {
-  byUrgency,
-  causeWords,
-  coneOfComponent,
-  darkIn,
-  oneOf,
-  serviceName,
-  type Fragile,
-} from './fragility.ts'
+import { byUrgency, causeWords, darkIn, oneOf, serviceName, type Fragile } from './fragility.ts'
 
 /** How alerts on what the services stand on are worded and labelled. */
 
 /** Names in one sentence; more cannot be read at night. */
 const NAMED = 4
+/** In what can be read by day. */
+const EXPLAINED = 20
 const EMERGENCY_CLASS = 'emergency'
 
 /** "redundancy lost: one more failure of ups-2 or pdu-b stops Calls to 112, Calls to outside" */
@@ -67,16 +61,21 @@ export function labelsOfEvent(
   }
 }
 
-/** What hangs on these and is without what it needs now, so far as it is watched: nobody needs to look at it before the cause. */
+/** What hangs on these and is without what it needs now: nobody needs to look at it before the cause. Ids, the nearest first. */
 export function consequencesOf(now: ChainNow, causes: readonly string[]): readonly string[] {
+  const { model } = now.live
   const isDark = darkIn(now)
-  return [...now.observations]
-    .filter(([id, { state }]) => state !== 'up' && !causes.includes(id) && isDark(id))
-    .map(([id]) => id)
-    .filter((id) => {
-      const cone = coneOfComponent(now.live.model, id)
-      return causes.some((cause) => cone.has(cause))
-    })
+  const idOf = (index: number): string => model.components[index]?.component.id ?? ''
+  const seen = new Set(causes.flatMap((id) => model.indexOf.get(id) ?? []))
+  for (const index of seen)
+    for (const above of model.components[index]?.above ?? [])
+      if (isDark(idOf(above))) seen.add(above)
+  return [...seen].map(idOf).filter((id) => !causes.includes(id))
+}
+
+/** In an alert, of many the first. */
+export function explainsIn(ids: readonly string[]): Readonly<Record<string, string>> {
+  return ids.length === 0 ? {} : { explains: listOf(ids, EXPLAINED) }
 }
 
 export function worst(severities: readonly Severity[]): Severity {

@@ -10,6 +10,7 @@ import { componentWords } from './component-words.ts'
 
 /** Sets of more components than this explain nothing to anybody. */
 const ORDER = 3
+const US_PER_S = 1_000_000
 
 /** A service that one more failure would stop, which as drawn would not. */
 export interface Fragile {
@@ -164,6 +165,12 @@ export function isNewsDue(
     if (reading !== undefined && reading.state !== 'unknown' && reading.atUs < sinceUs) return true
   }
   return false
+}
+
+/** The longest of their times from power to service. */
+export function bootUs(model: Model, ids: readonly string[]): number {
+  const boots = ids.map((id) => model.drawing.components.get(id)?.bootS ?? 0)
+  return Math.max(0, ...boots) * US_PER_S
 }
 
 /** "a", "a or b", "a, b or 3 more" */

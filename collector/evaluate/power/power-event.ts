@@ -134,8 +134,11 @@ class PowerEvent implements Rule {
   }
 
   #findingOf(now: ChainNow, site: string, { fragile, short }: AtSite): SiteFinding {
-    const causes = [...new Set([...fragile, ...short].flatMap((one) => one.causes))]
     const batteries = now.overlay.lostInputs.map(({ ups }) => ups)
+    // What else is on battery there is the same event.
+    const besides = batteries.filter((ups) => this.#context.chain.siteOf(ups) === site)
+    const made = [...fragile, ...short].flatMap((one) => one.causes)
+    const causes = [...new Set([...made, ...besides])]
     const low = causes.filter((id) => now.observations.get(id)?.isLow === true)
     const least = short[0]?.minutesLeft
     const services = byUrgency([
@@ -173,6 +176,8 @@ class PowerEvent implements Rule {
       },
       sinceUs: sinceUsOf(now, causes),
       holdUs: this.#holdUs(fragile.length > 0, causes, batteries, low),
+      causes,
+      settleUs: Infinity,
       level: STEPS_MIN.filter((step) => least !== undefined && least < step).length,
     }
   }

@@ -4,14 +4,30 @@ import { duration } from '../../../common/settings.ts'
 import { SEVERITIES } from '../breach.ts'
 import { defineRule, type Rule, type RuleContext } from '../rule.ts'
 import type { ChainNow } from './chain.ts'
-import { causesWords, consequencesOf, fragileWords, labelsOfEvent } from './event-words.ts'
-import { fragileIn, isNewsDue, rootsOf, sinceUsOf, siteOf, type Fragile } from './fragility.ts'
+import {
+  causesWords,
+  consequencesOf,
+  explainsIn,
+  fragileWords,
+  labelsOfEvent,
+} from './event-words.ts'
+import {
+  bootUs,
+  fragileIn,
+  isNewsDue,
+  rootsOf,
+  sinceUsOf,
+  siteOf,
+  type Fragile,
+} from './fragility.ts'
 import { SiteAlerts, type SiteFinding } from './site-alerts.ts'
 
 const NAME = 'redundancy-lost'
 const US_PER_MS = 1000
 /** For a reading of what stands behind what failed: it is polled at once. */
 const NEWS_US = 4_000_000
+/** What was without power comes back on its own, within this and the time it takes to boot. */
+const SETTLE_US = 60_000_000
 
 const options = z.strictObject({
   hold: duration.prefault('0s'),
@@ -96,11 +112,13 @@ class RedundancyLost implements Rule {
         causes: causes.join(' '),
         services: fragile.map(({ service }) => service.id).join(' '),
         new_singles: [...new Set(fragile.flatMap(({ singles }) => singles))].join(' '),
-        ...(explains.length === 0 ? {} : { explains: explains.join(' ') }),
+        ...explainsIn(explains),
       },
       sinceUs,
       holdUs: isNewsDue(now, causes, sinceUs) ? Math.max(hold, NEWS_US) : hold,
       level: 0,
+      causes,
+      settleUs: SETTLE_US + bootUs(now.live.model, explains),
     }
   }
 }

@@ -6,9 +6,11 @@ import { inputWord } from '../../topology/cut-sets.ts'
 import { SEVERITIES } from '../breach.ts'
 import { defineRule, type Rule, type RuleContext } from '../rule.ts'
 import type { ChainNow } from './chain.ts'
-import { causesWords, consequencesOf, labelsOfEvent, listOf } from './event-words.ts'
+import { causesWords, consequencesOf, explainsIn, labelsOfEvent, listOf } from './event-words.ts'
 import {
+  bootUs,
   byUrgency,
+  coneOf,
   coneOfComponent,
   isNewsDue,
   rootsOf,
@@ -22,6 +24,8 @@ const NAME = 'service-down'
 const US_PER_MS = 1000
 /** For a reading of what stands behind what failed: it is polled at once. */
 const NEWS_US = 4_000_000
+/** What was without power comes back on its own, within this and the time it takes to boot. */
+const SETTLE_US = 60_000_000
 
 const options = z.strictObject({
   hold: duration.prefault('0s'),
@@ -123,11 +127,13 @@ class ServiceDown implements Rule {
       evidence: {
         causes: causes.join(' '),
         services: all.map(({ service }) => service.id).join(' '),
-        ...(explains.length === 0 ? {} : { explains: explains.join(' ') }),
+        ...explainsIn(explains),
       },
       sinceUs,
       holdUs: isNewsDue(now, causes, newestUs) ? Math.max(hold, NEWS_US) : hold,
       level: all.length,
+      causes,
+      settleUs: settleUs(now, all),
     }
   }
 
@@ -147,6 +153,13 @@ class ServiceDown implements Rule {
       ? ({ state: 'resolved', summary: 'all it needs works again' } as const)
       : ({ state: 'ended', summary: 'not known to be down any more, nor to be up' } as const)
   }
+}
+
+/** A service needs to come back before it is said that it is down for another reason now. */
+function settleUs(now: ChainNow, all: readonly Down[]): number {
+  const { model } = now.live
+  const needed = all.flatMap(({ service }) => [...coneOf(model, service.id)])
+  return SETTLE_US + bootUs(model, needed)
 }
 
 function downIn(now: ChainNow): readonly Down[] {

@@ -18,6 +18,9 @@ export interface SiteFinding {
   readonly holdUs: number
   /** Told again whenever it is higher than it was told: less time, more services. */
   readonly level: number
+  /** Components that brought it about. When none of those that were told of is among them any more, and it lasts, it is told again. */
+  readonly causes: readonly string[]
+  readonly settleUs: number
 }
 
 export interface Ending {
@@ -30,13 +33,18 @@ const siteSchema = z.object({
   level: z.number(),
   /** When it was last found; the clear hold counts from here. */
   foundUs: z.number(),
+  /** As they were told. */
+  causes: z.array(z.string()),
+  /** Since when it has other ones. */
+  otherUs: z.number().exactOptional(),
 })
+type Site = z.output<typeof siteSchema>
 
 /** The open alerts of a rule that has one for a site. */
 export class SiteAlerts {
   readonly #rule: string
   readonly #clearUs: number
-  readonly #sites = new Map<string, z.output<typeof siteSchema>>()
+  readonly #sites = new Map<string, Site>()
   readonly #findings: Findings
 
   constructor(rule: string, context: RuleContext, clearUs: number) {
@@ -57,14 +65,19 @@ export class SiteAlerts {
 
   /** @param endingOf how an alert closes that is not found any more */
   judge(found: readonly SiteFinding[], nowUs: number, endingOf: (breach: Breach) => Ending): void {
-    for (const { site, holdUs, level, ...finding } of found) {
+    for (const { site, holdUs, level, causes, settleUs, ...finding } of found) {
       const fingerprint = fingerprintOf(this.#rule, site)
-      const known = this.#sites.get(site)
       const isOpen = this.#findings.has(fingerprint)
+      const known = isOpen ? this.#sites.get(site) : undefined
       if (!isOpen && nowUs - finding.sinceUs < holdUs) continue
-      const isWorse = isOpen && known !== undefined && level > known.level
-      const highest = isOpen ? Math.max(level, known?.level ?? level) : level
-      this.#sites.set(site, { site, level: highest, foundUs: nowUs })
+      const otherUs = known === undefined ? undefined : otherSinceUs(known, causes, nowUs)
+      const isOther = otherUs !== undefined && nowUs - otherUs >= settleUs
+      const isWorse = isOther || (known !== undefined && level > known.level)
+      this.#sites.set(site, {
+        ...{ site, foundUs: nowUs, level: Math.max(level, known?.level ?? level) },
+        causes: known === undefined || isWorse ? [...causes] : known.causes,
+        ...(otherUs === undefined || isWorse ? {} : { otherUs }),
+      })
       this.#findings.raise({ fingerprint, ...finding, isWorse }, nowUs, nowUs)
     }
     const sites = new Set(found.map(({ site }) => site))
@@ -79,4 +92,14 @@ export class SiteAlerts {
       this.#findings.close(fingerprint, state, summary, nowUs)
     }
   }
+}
+
+/** Since when nothing that was told of is among the causes any more; undefined while something is. */
+function otherSinceUs(
+  { causes: told, otherUs }: Site,
+  causes: readonly string[],
+  nowUs: number,
+): number | undefined {
+  const isSame = told.length === 0 || causes.some((id) => told.includes(id))
+  return isSame ? undefined : Math.min(otherUs ?? nowUs, nowUs)
 }
