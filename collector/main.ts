@@ -1,4 +1,4 @@
-#!/usr/bin/env -S MALLOC_ARENA_MAX=2 node --max-semi-space-size=8
+#!/usr/bin/env -S MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=1000000 node --max-semi-space-size=4
 import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
