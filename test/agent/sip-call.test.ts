@@ -15,6 +15,7 @@ import { registerContact } from '../support/register-contact.ts'
 import {
   headerOf,
   respond,
+  startTcpScript,
   startUdpScript,
   type Script,
   type ScriptedSip,
@@ -260,6 +261,56 @@ test('an answer that names the last port of all, or a host nobody finds, does no
     const fields = await calledAt(t, peer, { hold: '3s' })
     t.match(fields, { outcome: 'answered', ended_by: 'us', no_audio: true })
   }
+})
+
+test('a far end that goes silent in the call costs its time and no more', async (t) => {
+  const silent = await scripted(t, (request) =>
+    methodOf(request) === 'INVITE'
+      ? [respond(request, '200 OK', [contact(silent), ...SDP_ROWS], SDP)]
+      : [],
+  )
+  const fields = await calledAt(t, silent, { timeout: '600ms' })
+  t.match(fields, { outcome: 'answered', ended_by: 'us', disconnect_timeout: true })
+  t.match(fields['reason'], /BYE: .*no answer in 600 ms/)
+  t.notOk('session_disconnect_delay_ms' in fields, 'a timeout is no delay')
+
+  const nowhere = await scripted(t, (request) => {
+    const rows = ['Contact: <sip:x@nobody.invalid>', 'Record-Route: <sip:239.1.1.1;lr>']
+    if (methodOf(request) === 'BYE') return [respond(request, '200 OK')]
+    if (methodOf(request) !== 'INVITE') return []
+    return [respond(request, '200 OK', [...rows, ...SDP_ROWS], SDP)]
+  })
+  t.match(await calledAt(t, nowhere), { ended_by: 'us', disconnect_timeout: false })
+  t.same(nowhere.requests.map(methodOf), ['INVITE', 'ACK', 'BYE'], 'back the way it came')
+})
+
+test('a connection that is closed in the call, or brings half an answer, is told as that', async (t) => {
+  const hangsUp = await startTcpScript((request) =>
+    methodOf(request) === 'INVITE'
+      ? [
+          respond(
+            request,
+            '200 OK',
+            [`${contact(hangsUp).slice(0, -1)};transport=tcp>`, ...SDP_ROWS],
+            SDP,
+          ),
+        ]
+      : [],
+  )
+  const half = await startTcpScript((request) =>
+    methodOf(request) === 'INVITE' ? [respond(request, '200 OK', SDP_ROWS, SDP).slice(0, -9)] : [],
+  )
+  t.teardown(async () => Promise.all([hangsUp.close(), half.close()]))
+  const way = ({ port }: ScriptedSip) => ({ proxy: `sip:127.0.0.1:${port};transport=tcp` })
+  const closing = calledAt(t, hangsUp, { ...way(hangsUp), timeout: '700ms', hold: '900ms' })
+  await until(() => hangsUp.requests.some((request) => request.startsWith('ACK')))
+  await hangsUp.close()
+  const closed = await closing
+  t.match(closed, { outcome: 'answered', ended_by: 'us', no_audio: true })
+  t.match(closed['reason'], /^BYE: /)
+  const halved = await calledAt(t, half, { ...way(half), timeout: '700ms' })
+  t.match(halved, { outcome: 'timeout', answered: false, transport: 'tcp' })
+  t.match(halved['reason'], /what came is only part of a message/)
 })
 
 test('a stranger cannot hang up our call', async (t) => {

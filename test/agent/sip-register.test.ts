@@ -367,6 +367,39 @@ test('what a registrar asks for is done: a longer time, a pause, another place',
   await Promise.all([moved.close(), there.close()])
 })
 
+test('a body of 100 MB is refused by its length, and none of it is kept', async (t) => {
+  const octets = 100_000_000
+  let written = 0
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', (request) => {
+      if (!request.toString().startsWith('REGISTER')) return
+      socket.write(respond(request.toString(), '200 OK').replace('Length: 0', `Length: ${octets}`))
+      const piece = Buffer.alloc(1 << 20, 'A')
+      const go = (): void => {
+        while (written < octets) {
+          written += piece.length
+          if (socket.write(piece)) continue
+          socket.once('drain', go)
+          return
+        }
+      }
+      go()
+    })
+  })
+  const proxy = `sip:127.0.0.1:${await listen(server)};transport=tcp`
+  t.teardown(() => server.close())
+  const before = process.memoryUsage().rss
+  const probe = await registerProbe(t, {
+    ...{ registrar: 'sip:kiestoon.example', proxy, accounts: [ACCOUNT], timeout: '2s' },
+  })
+  const fields = await only(probe)
+  t.match(fields, { accepted: false, reason: /body-too-long/ })
+  t.notOk('registered' in fields || 'registration_request_delay_ms' in fields)
+  t.ok(written < octets / 4, `hung up after ${written} octets`)
+  t.ok(process.memoryUsage().rss - before < 50_000_000)
+})
+
 test('a stale nonce is answered once more, and a nonce given for next time is used', async (t) => {
   const server = await startUdpScript((request, index) => {
     const nonce = /nonce="(\w+)"/.exec(headerOf(request, 'Authorization'))?.[1]
