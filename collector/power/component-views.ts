@@ -24,7 +24,7 @@ export interface Weights {
   readonly suspects: ReadonlyMap<string, string>
 }
 
-export function weigh({ live, observations, overlay }: ChainNow): Weights {
+export function weigh({ overlay }: ChainNow): Weights {
   const stops = new Map<string, string[]>()
   const oneLeg = new Map<string, string[]>()
   for (const [service, { singles, residual }] of overlay.services) {
@@ -36,7 +36,7 @@ export function weigh({ live, observations, overlay }: ChainNow): Weights {
     stops,
     oneLeg,
     isNew: new Set([...overlay.services.values()].flatMap((it) => it.newSinglePoints)),
-    down: new Set(live.downIn(observations)),
+    down: new Set(overlay.down),
     failed: new Map(overlay.failed.map((it) => [it.id, it])),
     suspects: new Map(
       overlay.lostInputs.flatMap(({ ups, suspects }) => suspects.map((id) => [id, ups] as const)),

@@ -5,6 +5,7 @@ import { ChainLine } from './chain-line.tsx'
 import { ChainNode, componentText, serviceText, type Fate, type NodeText } from './chain-node.tsx'
 import { nextNode } from './chain-keys.ts'
 import { nameIn, serviceWords } from './power-words.ts'
+import { usePan } from './use-pan.ts'
 import { ZoomBar, useZoom } from './zoom.tsx'
 import './chain.css'
 
@@ -36,6 +37,7 @@ export function ChainDrawing({ view, selected, fate, onSelect }: Props) {
   const items = itemsOf(view)
   const frame = useRef<HTMLDivElement>(null)
   const zoom = useZoom(frame, layout.width)
+  usePan(frame, zoom.by)
   const [focused, setFocused] = useState<string>()
   const entry = items.some(({ key }) => key === focused) ? focused : items[0]?.key
   const selectedKey = items.find(({ id }) => id === selected)?.key

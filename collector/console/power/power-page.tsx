@@ -53,7 +53,14 @@ export function PowerPage({ view, selected, onShow }: Props) {
         <h2 id="chain-title">
           The chain <span class="quiet">from the mains, left, to what people do, right</span>
         </h2>
-        <ChainSearch view={view} onSelect={select} onShow={onShow} />
+        <ChainSearch
+          view={view}
+          onSelect={select}
+          onShow={(of) => {
+            select(undefined)
+            onShow(of)
+          }}
+        />
         {notes.map((note) => (
           <p class="note" key={note}>
             {note}
