@@ -57,7 +57,7 @@ export function requestOf(method: string, cseq: number, rows = '', agent = 'phon
   ]]></send>`
 }
 
-export const CONTACT = '\n      Contact: <sip:[field0]@[local_ip]:[local_port]>;expires=600'
+const CONTACT = '\n      Contact: <sip:[field0]@[local_ip]:[local_port]>;expires=600'
 
 /** A phone that registers: challenged, answers, and is let in. */
 export const REGISTERS = `${requestOf('REGISTER', 1, CONTACT)}
