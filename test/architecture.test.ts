@@ -93,6 +93,11 @@ const TABLE: readonly { files: RegExp; ours: readonly RegExp[]; packages: readon
     packages: ['zod'],
   },
   {
+    files: /^collector\/site-import\//,
+    ours: [/^collector\/(site-import|topology)\//, /^collector\/evaluate\/words\.ts$/, /^common\//],
+    packages: ['zod', 'yaml'],
+  },
+  {
     files: /^collector\/store\//,
     ours: [/^collector\/store\//, /^common\//],
     packages: ['node:', 'zod', '@duckdb/node-api', '@duckdb/node-bindings', 'influx'],

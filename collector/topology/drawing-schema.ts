@@ -36,7 +36,7 @@ const watch = z
   .describe('Which measurement tells whether it works')
 
 /** Kinds that rules, hints and pictures know. */
-export const KNOWN_KINDS = [
+const KNOWN_KINDS = [
   ...['mains', 'generator', 'panel', 'breaker', 'ats', 'ups', 'inverter', 'rectifier', 'bypass'],
   ...['battery', 'pdu', 'outlet', 'psu', 'switch', 'poe', 'router', 'pbx', 'server', 'gateway'],
   ...[
