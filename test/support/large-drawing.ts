@@ -10,8 +10,9 @@ const PHONES_NEEDED = 0.8
  * A company of many sites, each with two feeds, two UPSes, PDUs, two PoE switches, a local gateway and 56 phones, around a centre with two
  * of everything: about 98 components and three services a site.
  */
-export function largeDrawing(components: number): Drawing {
-  const sites = Math.max(1, Math.round(components / COMPONENTS_OF_A_SITE))
+export function largeDrawing(components: number, { phones: phonesOfSite = PHONES } = {}): Drawing {
+  const ofSite = COMPONENTS_OF_A_SITE - PHONES + phonesOfSite
+  const sites = Math.max(1, Math.round(components / ofSite))
   const all = new Map<string, Component>()
   const services = new Map<string, Service>()
   const add = (
@@ -69,10 +70,10 @@ export function largeDrawing(components: number): Drawing {
     const way: Need = { any: [`${s}-router-a`, `${s}-router-b`] }
     add(`${s}-gateway`, 'gateway', [`${s}-pdu-a`])
     add(`${s}-line`, 'pstn-line')
-    const phones = Array.from({ length: PHONES }, (_, nr) =>
+    const phones = Array.from({ length: phonesOfSite }, (_, nr) =>
       add(`${s}-phone-${String(nr).padStart(2, '0')}`, 'phone', [`${s}-sw-${(nr % 2) + 1}`]),
     )
-    const enough: Need = { atLeast: Math.ceil(PHONES * PHONES_NEEDED), of: phones }
+    const enough: Need = { atLeast: Math.ceil(phonesOfSite * PHONES_NEEDED), of: phones }
     const outside: Need = { all: [way, 'dc-pbx', { any: ['dc-trunk-a', 'dc-trunk-b'] }] }
     const serve = (name: string, needs: readonly Need[], more: Partial<Service> = {}): void => {
       const id = `${name}-${s}`
