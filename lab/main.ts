@@ -5,14 +5,16 @@ import { EventEmitter, once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { reasonOf } from '../common/errors.ts'
 import { Calls } from './calls.ts'
 import { Child } from './child.ts'
 import { defaultGateway, mayCapture } from './machine.ts'
+import { PowerRoom } from './power-room.ts'
 import { play } from './scenario.ts'
 import { storyLine, welcome } from './screen.ts'
 import { tokenFile, writeSite } from './site.ts'
+import { STORIES, type Stage, type StoryName } from './stage.ts'
 import { LabUpsd } from './upsd.ts'
 import { WebhookReceiver, type ReceivedAlert } from './webhook-receiver.ts'
 
@@ -25,23 +27,39 @@ const CALM_S = 40
 const LONGEST_CALM_S = 86_400
 const LAST_WORDS = 5
 const MS_PER_S = 1000
+const POWER_RULES: readonly string[] = ['power-event', 'ups-on-battery']
 
 interface Options {
   readonly port: number
   readonly capture: boolean
   readonly gateway: boolean
   readonly calm: number
+  readonly story: StoryName
 }
+
+const HELP = `
+Stories:
+  loss   the wire to carrier-b loses 8 % of its packets: alert, healing; two minutes
+  power  mains A of head office is lost: on battery, redundancy gone, minutes running out for 112, battery low, restored; two minutes
+
+Examples:
+  npm start -- --port 9000
+  npm start -- --story power --calm 10`
 
 const program = new Command('npm start --')
   .description(
-    'a VoIP site in a box: collector, two agents, simulated phones, carriers and a UPS, all on loopback',
+    'a VoIP site in a box: collector, two agents, simulated phones, carriers and power, all on loopback',
   )
   .option('--port <port>', 'where the console listens', portOption, PORT)
   .option('--no-capture', 'measure by test streams only, as without capture rights')
   .option('--no-gateway', "do not ping this machine's gateway")
   .option('--calm <seconds>', 'how long all is well before the first fault', secondsOption, CALM_S)
-  .addHelpText('after', '\nExample: npm start -- --port 9000')
+  .addOption(
+    new Option('--story <name>', 'what goes wrong first; the other comes next, and so on')
+      .choices(STORIES)
+      .default(STORIES[0]),
+  )
+  .addHelpText('after', HELP)
 process.exit(await run(program.parse().opts<Options>()))
 
 async function run(options: Options): Promise<number> {
@@ -81,19 +99,21 @@ async function runUntil(
   const webhookSecret = secret()
   const receiver = new WebhookReceiver(webhookSecret, (alert) => {
     say(alertLine(alert))
-    alerts.emit(alert.title.includes('carrier-b') ? alert.kind : 'other')
+    alerts.emit(`${storyOf(alert) ?? 'other'} ${alert.kind}`)
   })
   closers.push(() => {
     receiver.close()
   })
-  const upsd = new LabUpsd([labUps()])
+  const power = new PowerRoom()
+  const upsd = new LabUpsd(power.units)
   closers.push(() => {
     upsd.close()
-  })
+  }, power.open())
   const capture = options.capture && (await mayCapture())
   const gateway = options.gateway ? await defaultGateway() : undefined
   const files = await writeSite({
     folder,
+    nowMs: Date.now(),
     port: options.port,
     webhook: await receiver.open(),
     webhookSecret,
@@ -116,7 +136,9 @@ async function runUntil(
   const agents = AGENTS.map((agent) =>
     startChild(agent, ['run', '--config', files.agents[agent]], folder, children),
   )
-  console.log(welcome({ consoleUrl, folder, capture, gateway, calmS: options.calm }))
+  console.log(
+    welcome({ consoleUrl, folder, capture, gateway, calmS: options.calm, story: options.story }),
+  )
   say('started   the first measurements arrive within 10 s')
   const died = Promise.race(
     [collector, ...agents].map(async (child) => {
@@ -127,10 +149,11 @@ async function runUntil(
         )
     }),
   )
-  const told = async (kind: 'firing' | 'resolved', until: AbortSignal): Promise<void> => {
-    await once(alerts, kind, { signal: until })
+  const told: Stage['told'] = async (story, kind, until) => {
+    await once(alerts, `${story} ${kind}`, { signal: until })
   }
-  await Promise.race([play({ calls, calmMs: options.calm * MS_PER_S, say, told }, signal), died])
+  const scenario = { calmMs: options.calm * MS_PER_S, first: options.story }
+  await Promise.race([play({ calls, power, consoleUrl, say, told }, scenario, signal), died])
 }
 
 function startChild(
@@ -204,16 +227,10 @@ function alertLine({ kind, title, genuine }: ReceivedAlert): string {
   return `${kind.toUpperCase().padEnd(9)} ${rest}   [${proof}]`
 }
 
-function labUps(): ConstructorParameters<typeof LabUpsd>[0][number] {
-  const variables = new Map([
-    ['ups.status', 'OL CHRG'],
-    ['ups.load', '34'],
-    ['battery.charge', '97'],
-    ['battery.runtime', '2410'],
-    ['input.voltage', '231.4'],
-    ['output.voltage', '230.1'],
-  ])
-  return { name: 'ups-1', description: 'Exchange room, rack 3', variables }
+/** Which story an alert belongs to. */
+function storyOf({ rule, title }: ReceivedAlert): StoryName | undefined {
+  if (POWER_RULES.includes(rule)) return 'power'
+  return title.includes('carrier-b') ? 'loss' : undefined
 }
 
 function say(text: string): void {

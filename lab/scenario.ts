@@ -1,44 +1,45 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Calls } from './calls.ts'
+import { lossStory } from './loss-story.ts'
+import { powerStory } from './power-story.ts'
+import { STORIES, type Stage, type StoryName } from './stage.ts'
 
-const CALM_BETWEEN_MS = 180_000
-const BAD_AFTER_ALERT_MS = 20_000
-const LONGEST_WAIT_MS = 180_000
-const STORY = { carrier: 'carrier-b', lossRatio: 0.08 } as const
+const CALM_BETWEEN_MS = { loss: 180_000, power: 20_000 } as const
+const MS_PER_MIN = 60_000
+const MS_PER_S = 1000
+const STORY = { loss: lossStory, power: powerStory } as const
 
-export interface Stage {
-  readonly calls: Calls
+export interface Scenario {
   /** How long all is well before the first fault. */
   readonly calmMs: number
-  readonly say: (text: string) => void
-  /** Resolves when the on-call receiver has been told so of carrier-b. */
-  readonly told: (kind: 'firing' | 'resolved', signal: AbortSignal) => Promise<void>
+  readonly first: StoryName
 }
 
-/** The story of the demonstration, again and again: a calm network, a bad carrier, an alert, healing. */
+/** The stories of the demonstration, again and again: a calm network, a bad carrier, a lost mains. */
 export async function play(
-  { calls, calmMs: firstCalmMs, say, told }: Stage,
+  stage: Stage,
+  { calmMs: firstCalmMs, first }: Scenario,
   signal: AbortSignal,
 ): Promise<void> {
-  for (let calmMs = firstCalmMs; ; calmMs = CALM_BETWEEN_MS) {
+  let calmMs = firstCalmMs
+  for (let turn = STORIES.indexOf(first); ; turn++) {
+    const story = nth(turn)
     await delay(calmMs, undefined, { signal })
-    calls.lose(STORY.carrier, STORY.lossRatio)
-    say(
-      `fault     the wire hq -> ${STORY.carrier} now loses 8 % of what is sent; the alert comes when that has lasted 20 s, in about half a minute`,
-    )
-    if (await happens(told('firing', signal), signal))
-      await delay(BAD_AFTER_ALERT_MS, undefined, { signal })
-    else say(`no alert came within ${LONGEST_WAIT_MS / 1000} s: see the logs`)
-    calls.usual(STORY.carrier)
-    say(
-      `healed    the wire hq -> ${STORY.carrier} is good again; the alert resolves after 60 s below 2 %`,
-    )
-    if (await happens(told('resolved', signal), signal))
-      say(`next      all is calm; the same again in ${CALM_BETWEEN_MS / 60_000} minutes`)
-    else say(`it was not resolved within ${LONGEST_WAIT_MS / 1000} s: see the logs`)
+    await STORY[story](stage, signal)
+    const next = nth(turn + 1)
+    calmMs = CALM_BETWEEN_MS[next]
+    stage.say(`next      all is calm; ${NEXT[next]} in ${lasting(calmMs)}`)
   }
 }
 
-async function happens(event: Promise<void>, signal: AbortSignal): Promise<boolean> {
-  return await Promise.race([event.then(() => true), delay(LONGEST_WAIT_MS, false, { signal })])
+const NEXT = {
+  loss: 'the wire to carrier-b fails',
+  power: 'mains A of head office is lost',
+} as const
+
+function nth(turn: number): StoryName {
+  return STORIES[turn % STORIES.length] ?? 'loss'
+}
+
+function lasting(ms: number): string {
+  return ms < MS_PER_MIN ? `${ms / MS_PER_S} s` : `${ms / MS_PER_MIN} minutes`
 }

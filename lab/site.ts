@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
+import { drawing } from './drawing.ts'
 
 /** The demonstration site on loopback: a head office and two carriers, each a network of 127.0.0.0/8. */
 
@@ -55,6 +56,7 @@ export function testAddresses(carrier: Carrier): { door: string; exit: string; r
 export const REFLECTOR = { port: REFLECTOR_PORT } as const
 
 export interface SiteOptions {
+  readonly nowMs: number
   readonly folder: string
   readonly port: number
   readonly webhook: string
@@ -86,7 +88,7 @@ export async function writeSite(options: SiteOptions): Promise<SiteFiles> {
   const write = async (file: string, content: unknown): Promise<void> => {
     await writeFile(file, stringify(content), { mode: 0o600 })
   }
-  await write(join(folder, 'site.yaml'), siteFile())
+  await write(join(folder, 'site.yaml'), siteFile(options.nowMs))
   await write(files.collector, collectorConfig(options))
   await write(files.agents['gw-hq'], hqConfig(options))
   await write(files.agents['gw-carrier-b'], carrierConfig(options))
@@ -97,11 +99,12 @@ export function tokenFile(folder: string, agent: string): string {
   return join(folder, `${agent}.token`)
 }
 
-function siteFile(): unknown {
+function siteFile(nowMs: number): unknown {
   const network = (name: keyof typeof NETWORK): string => `127.${NETWORK[name]}.0.0/16`
   return {
     parties: {
       ict: { name: 'Network team' },
+      facilities: { name: 'Facilities' },
       'carrier-a': { name: 'Carrier A (leased line)' },
       'carrier-b': { name: 'Carrier B (Internet)' },
     },
@@ -111,6 +114,7 @@ function siteFile(): unknown {
       'carrier-b': { cidr: [network('carrier-b')], bearer: 'internet', owner: 'carrier-b' },
     },
     agents: { 'gw-hq': { at: 'hq' }, 'gw-carrier-b': { at: 'carrier-b' } },
+    ...drawing({ nowMs, phonesPerFloor: CALLS_PER_CARRIER }),
   }
 }
 

@@ -7,7 +7,7 @@ export interface LabUps {
   readonly name: string
   readonly description: string
   /** NUT variables, such as ups.status and battery.charge. */
-  readonly variables: Map<string, string>
+  readonly variables: ReadonlyMap<string, string>
 }
 
 /** A UPS server that speaks the reading half of the NUT protocol (RFC 9271): LIST UPS, LIST VAR, GET VAR, VER, NETVER, LOGOUT. */
@@ -25,7 +25,7 @@ export class LabUpsd {
         pending = lines.pop() ?? ''
         if (pending.length > MAX_LINE) socket.destroy()
         for (const line of lines) {
-          const words = line.trim().split(/\s+/)
+          const words = wordsIn(line)
           socket.write(answer(units, words))
           if (words[0] === 'LOGOUT') socket.end()
         }
@@ -48,6 +48,11 @@ export class LabUpsd {
     for (const socket of this.#sockets) socket.destroy()
     this.#server.close()
   }
+}
+
+/** Words may stand in quotes, as names do that a client took from elsewhere. */
+function wordsIn(line: string): readonly string[] {
+  return [...line.matchAll(/"([^"]*)"|[^\s"]+/g)].map(([word, quoted]) => quoted ?? word)
 }
 
 function answer(units: readonly LabUps[], words: readonly string[]): string {

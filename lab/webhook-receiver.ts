@@ -5,11 +5,16 @@ import { z } from 'zod'
 
 const MAX_BODY = 1_000_000
 
-const payload = z.looseObject({ kind: z.string(), title: z.string() })
+const payload = z.looseObject({
+  kind: z.string(),
+  title: z.string(),
+  breach: z.looseObject({ rule: z.string() }),
+})
 
 export interface ReceivedAlert {
   readonly kind: string
   readonly title: string
+  readonly rule: string
   /** Whether the signature proves that our collector sent it. */
   readonly genuine: boolean
 }
@@ -32,7 +37,8 @@ export class WebhookReceiver {
         if (!read.success) return
         const signature = request.headers['x-kiestoon-signature']
         const genuine = typeof signature === 'string' && isGenuine(signature, body, secret)
-        receive({ kind: read.data.kind, title: read.data.title, genuine })
+        const { kind, title, breach } = read.data
+        receive({ kind, title, rule: breach.rule, genuine })
       })
       request.on('error', () => undefined)
     })

@@ -26,6 +26,15 @@ const overview = z.looseObject({
   agents: z.array(z.looseObject({ agent: z.string(), silent: z.boolean() })),
 })
 
+const power = z.looseObject({
+  components: z.array(
+    z.looseObject({ id: z.string(), state: z.string(), minutesLeft: z.number().nullable() }),
+  ),
+  services: z.array(
+    z.looseObject({ id: z.string(), state: z.string(), minutesLeft: z.number().nullable() }),
+  ),
+})
+
 /** The site in a box as `npm start` runs it, on a port of its own. */
 export class SiteInABox {
   output = ''
@@ -59,8 +68,11 @@ export class SiteInABox {
   }
 
   async overview(): Promise<z.infer<typeof overview>> {
-    const response = await fetch(`http://127.0.0.1:${this.#port}/api/v1/overview`)
-    return overview.parse(await response.json())
+    return overview.parse(await this.#get('overview'))
+  }
+
+  async power(): Promise<z.infer<typeof power>> {
+    return power.parse(await this.#get('power'))
   }
 
   /** The paths with a measured loss, once there are so many of them. */
@@ -74,6 +86,11 @@ export class SiteInABox {
       paths = [...new Set(measured.map(({ from, to }) => `${from} -> ${to}`))].sort()
     }
     return paths
+  }
+
+  async #get(view: string): Promise<unknown> {
+    const response = await fetch(`http://127.0.0.1:${this.#port}/api/v1/${view}`)
+    return await response.json()
   }
 
   async exitCode(): Promise<number | null> {
