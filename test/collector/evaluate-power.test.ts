@@ -118,7 +118,7 @@ test('a rule may be off, and its hold another', async (t) => {
 })
 
 test('a UPS that is drawn is called what the site file calls it, and is one thing however many read it', async (t) => {
-  const site = new PowerSite(QUIET, SITE)
+  const site = new PowerSite({ ...QUIET, 'power-event': 'off' }, SITE)
   site.agents = ['gw-1', 'gw-2']
   site.ups('ups-1@10.0.0.5', BATTERY)
   site.ups('ups-1', BATTERY, 'gw-2')
