@@ -123,6 +123,7 @@ export class Collector {
       log,
       link: (breach) => this.#link(breach),
       nameOf: (party) => site.site.nameOfParty(party),
+      channelsOf: (party) => site.site.channelsOf(party),
       restored: state?.dispatch,
       onChange: () => void this.#state.save(),
     })
@@ -343,6 +344,7 @@ export class Collector {
       senders: this.#ingest.senders,
       power: this.#power.summary(),
       link: (breach) => this.#link(breach),
+      explanationOf: (breach) => this.#evaluator.explanationOf(breach),
     })
   }
 

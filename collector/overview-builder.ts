@@ -30,9 +30,11 @@ export interface OverviewSources {
   readonly limitsOf: (path: Pick<PathView, 'from' | 'to' | 'at'>) => ShownLimits
   /** What people call a party of the site file. */
   readonly nameOf: (party: string) => string
+  /** The alert that people were told of instead of one, by its object. */
+  readonly explanationOf: (breach: Breach) => string | undefined
 }
 
-type Named = Pick<OverviewSources, 'link' | 'nameOf'>
+type Named = Pick<OverviewSources, 'link' | 'nameOf' | 'explanationOf'>
 
 /** What the console shows now. */
 export function buildOverview(sources: OverviewSources): Overview {
@@ -107,7 +109,7 @@ function silentAgents(firing: readonly Breach[]): (sender: Sender) => boolean {
     )
 }
 
-function alertView(breach: Breach, { link, nameOf }: Named): AlertView {
+function alertView(breach: Breach, { link, nameOf, explanationOf }: Named): AlertView {
   const { id, rule, object, state, severity, summary, labels } = breach
   const said = state === 'pending' ? 'firing' : state
   return {
@@ -121,6 +123,7 @@ function alertView(breach: Breach, { link, nameOf }: Named): AlertView {
     segment: labels['segment'] ?? '',
     owner: nameOf(labels['owner'] ?? 'unknown'),
     advice: (state === 'resolved' ? undefined : adviceOn(breach)) ?? '',
+    explainedBy: explanationOf(breach) ?? '',
     sinceMs: breach.sinceUs / US_PER_MS,
     firedMs: breach.firedUs === undefined ? null : breach.firedUs / US_PER_MS,
     closedMs: breach.closedUs === undefined ? null : breach.closedUs / US_PER_MS,

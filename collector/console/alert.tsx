@@ -50,6 +50,11 @@ export function Alert({ alert, atMs, wanted }: Props) {
               {' · owner '}
               {alert.owner}
             </span>
+            {alert.explainedBy !== '' && (
+              <span class="quiet">
+                explained by {typeset(alert.explainedBy)}: nobody was told of this one
+              </span>
+            )}
             {firing && alert.advice !== '' && (
               <span class="advice">To do: {typeset(alert.advice)}</span>
             )}

@@ -8,6 +8,7 @@ import { pathLoss } from './path-loss.ts'
 import { pathQuality } from './path-quality.ts'
 import { batteryOld } from './power/battery-old.ts'
 import { componentDown } from './power/component-down.ts'
+import { designChange } from './power/design-change.ts'
 import { atsRedundancy, pduOutletOff, pduOverload } from './power/pdu-trouble.ts'
 import { poeBudget, poePort } from './power/poe-trouble.ts'
 import { powerBlind } from './power/power-blind.ts'
@@ -90,6 +91,7 @@ export const RULES: readonly RuleKind[] = [
   pduOutletOff,
   poeBudget,
   poePort,
+  designChange,
   tapBlind,
   siteCutOff,
   agentSilent,

@@ -91,6 +91,8 @@ export interface AlertView {
   readonly owner: string
   /** What to do first; '' where there is nothing to do any more. */
   readonly advice: string
+  /** Object of the alert that explains it, which people were told of instead; '' where they were told of this. */
+  readonly explainedBy: string
   readonly sinceMs: number
   readonly firedMs: number | null
   readonly closedMs: number | null

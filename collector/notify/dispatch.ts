@@ -32,6 +32,8 @@ export interface DispatchOptions {
   readonly link: (breach: Breach) => string
   /** What people call a party of the site file. */
   readonly nameOf?: (party: string) => string
+  /** Names of the channels that a party of the site file is told through. */
+  readonly channelsOf?: (party: string) => readonly string[]
   /** An earlier snapshot(); what is malformed in it is left out. */
   readonly restored?: unknown
   /** Called when snapshot() would give something new: the outbox is the caller's to keep. */
@@ -118,7 +120,10 @@ class Outbox {
   }
 
   add(changes: readonly Change[], channels: ReadonlySet<string>): void {
-    const wanted = changes.filter(({ breach }) => isToldOf(this.#channel, breach, channels))
+    const { channelsOf } = this.#options
+    const wanted = changes.filter(({ breach }) =>
+      isToldOf(this.#channel, breach, channels, channelsOf?.(breach.labels['owner'] ?? '')),
+    )
     if (wanted.length === 0) return
     const queuedMs = Date.now()
     for (const { kind, breach } of wanted)
@@ -242,8 +247,10 @@ function readSnapshot(value: unknown): Readonly<Record<string, readonly Stored[]
 }
 
 /** The same for the same change, also when a restart repeats it; fit for a header. */
-function deliveryId(kind: NotificationKind, { id, reopened = 0 }: Breach): string {
-  return createHash('sha256').update(`${id} ${kind} ${reopened}`).digest('hex').slice(0, ID_LENGTH)
+function deliveryId(kind: NotificationKind, { id, reopened = 0, updatedUs }: Breach): string {
+  // It may grow worse more than once.
+  const which = kind === 'escalated' ? `${reopened} ${updatedUs}` : `${reopened}`
+  return createHash('sha256').update(`${id} ${kind} ${which}`).digest('hex').slice(0, ID_LENGTH)
 }
 
 /** Doubling from a second to a minute, of which half is chance, so that channels do not knock in step. */

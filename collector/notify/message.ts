@@ -59,6 +59,30 @@ const ADVICE: Readonly<Record<string, string>> = {
   'clear-sip': 'see why this is not over TLS: the phone, its profile, the trunk',
   'agent-isolated': 'look at the network of the agent itself before believing what it misses',
   'test-unanswered': 'see whether the target is up and its reflector runs, then the way to it',
+  'service-down':
+    'people cannot call this way now: tell them another one, then call the owner of the cause',
+  'power-event':
+    'see whether the whole street is dark; call the owner of the power, and shed what is not needed before the batteries run out',
+  'redundancy-lost': 'nothing is down yet: have it mended before the next failure',
+  'component-down': 'see whether it has power and network; what hangs on it comes back with it',
+  'design-change':
+    'see whether it is meant so; accept it in the site file with name, reason and review date, or draw a second one',
+  'ups-on-battery': 'see whether the mains is gone or its breaker has tripped',
+  'ups-transfers': 'ask facilities what disturbs the mains; each transfer wears the battery',
+  'ups-low-battery': 'it falls within minutes: shut down what would not survive it',
+  'ups-no-output': 'go to it: it was switched off, tripped, or failed',
+  'ups-no-backup': 'the next dip of the mains takes its load down: call its maintenance',
+  'ups-overload': 'take load off it; on battery it would switch off at once',
+  'ups-over-temperature': 'look at the cooling of its room, and at its fans',
+  'battery-old': 'order a battery; put its date in the site file when it is in',
+  'power-blind':
+    'do not trust what it said last: see whether its card, its server and the network to it run',
+  'ats-redundancy': 'look at the feed that is lost: its breaker, its UPS',
+  'pdu-overload': 'move load to another bank before its breaker trips',
+  'pdu-outlet-off': 'see who switched it off; switch it on again unless it is meant so',
+  'poe-budget': 'see what the switch feeds; emergency phones should have priority critical',
+  'poe-port':
+    'look at the phone and its cable; several at once: at the switch and its power supply',
   'agent-silent': 'see whether the machine has power and network, then whether the agent runs',
 }
 
@@ -81,6 +105,7 @@ export function messageOf(
       ? ''
       : `Streams over the limit: ${evidence['streams_over']} of ${evidence['streams']}; worst: ${worst}`,
     worstPath === undefined ? '' : `Worst path: ${worstPath} streams`,
+    ...factsOf(breach),
     `Since: ${utcMinute(breach.sinceUs)}${durationOf(breach, 'for')}`,
     `Severity: ${breach.severity}`,
     `Owner: ${nameOf(labels['owner'] ?? 'unknown')}`,
@@ -88,6 +113,25 @@ export function messageOf(
     link === '' ? '' : `Evidence: ${link}`,
   ]
   return { title, text: lines.filter((line) => line !== '').join('\n') }
+}
+
+/** What somebody needs who has to go there, or to call somebody who does. */
+function factsOf({ labels, evidence }: Breach): readonly string[] {
+  const { component, label, place, circuit, serial, contract } = labels
+  const battery = labels['battery_installed']
+  const thing = [
+    component === undefined || label === undefined ? '' : `${component} is ${label}`,
+    place === undefined ? '' : `at ${place}`,
+    circuit === undefined ? '' : `circuit ${circuit}`,
+    serial === undefined ? '' : `serial ${serial}`,
+    battery === undefined ? '' : `battery of ${battery}`,
+  ].filter((fact) => fact !== '')
+  return [
+    thing.length === 0 ? '' : `What: ${thing.join(', ')}`,
+    contract === undefined ? '' : `Contract: ${contract}`,
+    evidence['minutes_left'] === undefined ? '' : `Minutes left: ${evidence['minutes_left']}`,
+    evidence['explains'] === undefined ? '' : `Explains: ${evidence['explains']}`,
+  ]
 }
 
 /** What to do first about it. */

@@ -12,11 +12,18 @@ export interface Route {
 /**
  * Whether the channel is told of the breach. A breach may name channels itself (label `notify`): these are told whatever else they are
  * for. When no channel has such a name, everybody is told: a slip of the pen must not silence an alert.
+ * @param ofOwner channels of the party that answers for it (site file, parties): told of whatever is severe enough for them
  */
-export function isToldOf(route: Route, breach: Breach, channels: ReadonlySet<string>): boolean {
+export function isToldOf(
+  route: Route,
+  breach: Breach,
+  channels: ReadonlySet<string>,
+  ofOwner: readonly string[] = [],
+): boolean {
   const { rule, severity, labels } = breach
   const named = (labels['notify'] ?? '').split(' ').filter((name) => name !== '')
   if (named.includes(route.name)) return true
+  if (ofOwner.includes(route.name) && isAtLeast(severity, route.severity ?? 'warning')) return true
   if (named.length > 0 && !named.some((name) => channels.has(name))) return true
   const { rules } = route
   const isItsSubject =

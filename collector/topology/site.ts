@@ -63,6 +63,7 @@ export type Topology = Pick<
   | 'model'
   | 'emergencyService'
   | 'machineOf'
+  | 'channelsOf'
 >
 
 export type EmergencyCall = SiteFile['emergency']['sites'][string]
@@ -151,6 +152,11 @@ export class Site {
   /** What people call a party: its name, or its id where the site file gives none. */
   nameOfParty(id: string): string {
     return entryOf(this.#parties, id)?.name ?? id
+  }
+
+  /** Channels that are told of what a party answers for. */
+  channelsOf(party: string): readonly string[] {
+    return entryOf(this.#parties, party)?.notify ?? []
   }
 
   /** Who answers for a network. */

@@ -573,7 +573,11 @@ test('a site is ready for an emergency call when trunk and account are known to 
   const ready = site.points.filter(({ name }) => name === 'service').at(-1)
   t.match(ready, {
     tags: { target: 'emergency-112', site: 'hq' },
-    fields: { ready: true, trunk_answers: true, reason: 'power not judged yet' },
+    fields: {
+      ready: true,
+      trunk_answers: true,
+      reason: 'power not judged: the site file does not draw what it needs',
+    },
   })
   t.equal(ready && complaintAbout(ready), undefined)
   t.equal(check(dead(1), WELL), '')
@@ -583,7 +587,7 @@ test('a site is ready for an emergency call when trunk and account are known to 
   t.match(site.breach('emergency-readiness'), {
     severity: 'critical',
     summary:
-      'would not be ready since 2026-11-23 08:01 UTC: trunk carrier-a: no answer in 4 s; power not judged yet',
+      'would not be ready since 2026-11-23 08:01 UTC: trunk carrier-a: no answer in 4 s; power not judged: the site file does not draw what it needs',
     labels: { class: 'emergency', site: 'hq', trunk: 'carrier-a', owner: 'telco' },
   })
   t.equal(check(ALIVE, NOT_FOUND), 'firing registration-lost account hq-main')
@@ -622,7 +626,8 @@ test('a site without caller id or location in the site file is not ready', async
   t.equal(site.wait(10), 'firing emergency-readiness emergency calls from hq')
   t.match(site.breach('emergency-readiness'), {
     severity: 'warning',
-    summary: /no caller id in the site file; power not judged yet$/,
+    summary:
+      /no caller id in the site file; power not judged: the site file does not draw what it needs$/,
   })
 })
 

@@ -776,6 +776,7 @@ test('the options complain where they stand', async (t) => {
       'pdu-outlet-off',
       'poe-budget',
       'poe-port',
+      'design-change',
       'tap-blind',
       'site-cut-off',
       'agent-silent',

@@ -71,6 +71,7 @@ function overviewOf(
     link: () => '',
     limitsOf: () => ({ jitterMs: 30 }),
     nameOf: (party) => (party === 'carrier' ? 'Carrier & Sons' : party),
+    explanationOf: () => undefined,
     ...different,
   })
 }

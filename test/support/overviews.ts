@@ -114,6 +114,7 @@ export function alertView(atMs: number, different: Partial<AlertView> = {}): Ale
     segment: 'hq -> carrier-b',
     owner: 'Carrier B',
     advice: 'look for drops, errors and load on this segment, then call its owner',
+    explainedBy: '',
     sinceMs: atMs - 4 * MINUTE_MS,
     firedMs: atMs - 4 * MINUTE_MS + 21_000,
     closedMs: null,

@@ -3,6 +3,7 @@ import { measurement, type Measurement, type MeasurementName } from '../../../co
 import { duration } from '../../../common/settings.ts'
 import type { EmergencyCall } from '../../topology/site.ts'
 import { fingerprintOf, SEVERITIES, type Severity } from '../breach.ts'
+import { emergencyPower, type EmergencyPower } from '../power/emergency-power.ts'
 import { defineRule, type Rule, type RuleContext } from '../rule.ts'
 import { items, parts } from '../snapshot.ts'
 import { utcMinute } from '../words.ts'
@@ -17,7 +18,6 @@ export const EMERGENCY = 'emergency'
 const US_PER_MS = 1000
 /** A state that does not change is stored so often. */
 const STORED_US = 60_000_000
-const POWER = 'power not judged yet'
 
 const options = z.strictObject({
   /** After it ceased to be ready. */
@@ -28,6 +28,8 @@ const options = z.strictObject({
   'unknown-severity': z.enum(SEVERITIES).default('warning'),
   /** Caller id or location is not in the site file. */
   'incomplete-severity': z.enum(SEVERITIES).default('warning'),
+  /** It would get through, and its power will not last as long as it should: power-event tells of that too. */
+  'short-severity': z.enum(SEVERITIES).default('notice'),
 })
 type Options = z.output<typeof options>
 
@@ -56,6 +58,7 @@ interface Verdict {
   readonly reasons: readonly string[]
   readonly trunk: Answer
   readonly account: Answer
+  readonly power: EmergencyPower
 }
 
 class EmergencyReadiness implements Rule {
@@ -146,25 +149,26 @@ class EmergencyReadiness implements Rule {
       callerId === undefined ? 'no caller id in the site file' : '',
       location === undefined ? 'no location in the site file' : '',
     ].filter((reason) => reason !== '')
+    const power = emergencyPower(this.#context, this.#context.topology().emergencyService(site))
     const answers = [trunk, account]
-    const isDown = answers.some(({ isWell }) => isWell === false)
-    const isUnknown = answers.some(({ isWell }) => isWell === undefined)
-    const isReady = !isDown && missing.length === 0
+    const isDown = answers.some(({ isWell }) => isWell === false) || power.state === 'down'
+    const isUnknown =
+      answers.some(({ isWell }) => isWell === undefined) || power.state === 'unknown'
+    const isReady = !isDown && missing.length === 0 && power.state !== 'short'
     const said = answers.filter(({ isWell }) => isWell !== true).map(({ reason }) => reason)
     return {
       state: !isReady ? 'not-ready' : isUnknown ? 'unknown' : 'ready',
-      isIncomplete: !isDown,
-      reasons: [...said, ...missing],
-      trunk,
-      account,
+      isIncomplete: !isDown && missing.length > 0,
+      reasons: [...said, ...missing, power.words],
+      ...{ trunk, account, power },
     }
   }
 
   #alert(site: Site, call: EmergencyCall, verdict: Verdict, nowUs: number): void {
-    const { state, isIncomplete, reasons } = verdict
+    const { state, isIncomplete, reasons, power } = verdict
     const fingerprint = fingerprintOf(NAME, site.site)
     if (state === 'ready') {
-      this.#findings.close(fingerprint, 'resolved', `ready again; ${POWER}`, nowUs)
+      this.#findings.close(fingerprint, 'resolved', `ready again; ${power.words}`, nowUs)
       return
     }
     const isUnknown = state === 'unknown'
@@ -175,7 +179,13 @@ class EmergencyReadiness implements Rule {
     if (!isHeld && !this.#findings.has(fingerprint)) return
     const severity: Severity =
       this.#options[
-        isUnknown ? 'unknown-severity' : isIncomplete ? 'incomplete-severity' : 'severity'
+        isUnknown
+          ? 'unknown-severity'
+          : isIncomplete
+            ? 'incomplete-severity'
+            : isDown(verdict)
+              ? 'severity'
+              : 'short-severity'
       ]
     const words = isUnknown ? 'nobody knows whether it would get through' : 'would not be ready'
     this.#findings.raise(
@@ -183,7 +193,7 @@ class EmergencyReadiness implements Rule {
         fingerprint,
         object: `emergency calls from ${site.site}`,
         severity,
-        summary: `${words} since ${utcMinute(site.sinceUs)}: ${reasons.join('; ')}; ${POWER}`,
+        summary: `${words} since ${utcMinute(site.sinceUs)}: ${reasons.join('; ')}`,
         labels: {
           class: EMERGENCY,
           site: site.site,
@@ -191,13 +201,17 @@ class EmergencyReadiness implements Rule {
           ...(call.trunk === undefined ? {} : { trunk: call.trunk }),
           ...(call.account === undefined ? {} : { account: call.account }),
         },
-        evidence: { state, reasons: reasons.join('; '), power: POWER },
+        evidence: { state, reasons: reasons.join('; '), power: power.words },
         sinceUs: site.sinceUs,
       },
       nowUs,
       nowUs,
     )
   }
+}
+
+function isDown({ trunk, account, power }: Verdict): boolean {
+  return trunk.isWell === false || account.isWell === false || power.state === 'down'
 }
 
 function pointOf(site: string, call: EmergencyCall, verdict: Verdict, nowUs: number): Measurement {
@@ -213,7 +227,7 @@ function pointOf(site: string, call: EmergencyCall, verdict: Verdict, nowUs: num
       account_registered: account.isWell,
       caller_id_configured: call['caller-id'] !== undefined,
       location_configured: call.location !== undefined,
-      reason: [...reasons, POWER].join('; '),
+      reason: reasons.join('; '),
     },
   )
 }
