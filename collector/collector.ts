@@ -17,6 +17,7 @@ import { Live } from './live.ts'
 import { Dispatch } from './notify/dispatch.ts'
 import { buildOverview } from './overview-builder.ts'
 import { PathHistory } from './path-history.ts'
+import { horizonViews } from './power/horizons.ts'
 import { PowerDesk } from './power/power-desk.ts'
 import { PowerHistory, powerHistoryState } from './power/power-history.ts'
 import { Sender, senderState } from './sender.ts'
@@ -25,6 +26,7 @@ import { allOf, checkFolder, checkPort, listenError, readTls } from './start-che
 import { StateFile } from './state-file.ts'
 import { openStore } from './store/index.ts'
 import type { Store } from './store/store.ts'
+import { drawnPoints } from './topology/drawn-points.ts'
 import { VerdictWriter } from './verdict-writer.ts'
 
 const US_PER_MS = 1000
@@ -96,7 +98,7 @@ export class Collector {
       history: (atMs, nameOf) => this.#powerHistory.view(atMs, nameOf),
       siteFileMs: () => site.changedMs,
       nameOf: (party) => site.site.nameOfParty(party),
-      horizonsOf: () => [],
+      horizonsOf: (model) => horizonViews(drawnPoints(model), model.drawing),
       nowMs,
     })
     this.#verdicts = new VerdictWriter(store, log)

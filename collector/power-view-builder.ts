@@ -18,6 +18,7 @@ const MAX_SERVICES = 300
 /** Everything may stand on one component: the most urgent ones are enough to see that. */
 const MAX_DRAWN_SERVICES = 20
 const MAX_SINGLE_POINTS = 200
+const MAX_HORIZONS = 50
 const MAX_NOTES = 20
 const UTC_DAY = new Intl.DateTimeFormat('sv-SE', { timeZone: 'UTC', dateStyle: 'short' })
 
@@ -76,7 +77,8 @@ export function buildPowerView(sources: PowerSources, of?: string): PowerView {
     componentsLeftOut: all.length - shown,
     singlePoints: singlePoints.slice(0, MAX_SINGLE_POINTS),
     singlePointsLeftOut: Math.max(0, singlePoints.length - MAX_SINGLE_POINTS),
-    horizons,
+    horizons: horizons.slice(0, MAX_HORIZONS),
+    horizonsLeftOut: Math.max(0, horizons.length - MAX_HORIZONS),
     notes: now.overlay.notes.slice(0, MAX_NOTES),
     truncated: [...now.overlay.services.values()].some(({ isTruncated }) => isTruncated),
     history: history(
@@ -108,6 +110,7 @@ const NOTHING: Omit<PowerView, 'atMs' | 'version' | 'history'> = {
   singlePoints: [],
   singlePointsLeftOut: 0,
   horizons: [],
+  horizonsLeftOut: 0,
   notes: [],
   truncated: false,
 }

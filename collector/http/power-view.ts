@@ -15,8 +15,9 @@ export interface PowerView {
   /** New ones first, then those nobody answers for, then the accepted ones. At most 200. */
   readonly singlePoints: readonly SinglePointView[]
   readonly singlePointsLeftOut: number
-  /** What runs out without mains, and what lasts shorter than it should. */
+  /** What runs out without mains, and what lasts shorter than it should. At most 50. */
   readonly horizons: readonly HorizonView[]
+  readonly horizonsLeftOut: number
   /** "input of ups-1 lost: mains-a or something between" */
   readonly notes: readonly string[]
   /** There were too many combinations to count them all: pairs may be missing. */

@@ -6,11 +6,13 @@ import { z } from 'zod'
 import { Collector } from '../../collector/collector.ts'
 import { collectorConfig } from '../../collector/config.ts'
 import { createToken } from '../../collector/http/tokens.ts'
+import { horizonViews } from '../../collector/power/horizons.ts'
 import { PowerHistory } from '../../collector/power/power-history.ts'
 import { encodeMeasurements } from '../../common/line-protocol.ts'
 import { createLogger } from '../../common/log.ts'
 import { measurement, type Measurement } from '../../common/measurement.ts'
 import { compile } from '../../collector/topology/model.ts'
+import { drawnPoints } from '../../collector/topology/drawn-points.ts'
 import { largeDrawing } from '../support/large-drawing.ts'
 import { calm, OFFICE, officeModel, outage, powerView } from '../support/power-site.ts'
 
@@ -86,6 +88,22 @@ test('in an outage the view says what is lost, what may be, and what one more fa
   })
   t.match(view.singlePoints[0], { id: 'battery-1', isNew: true, stopsCount: 3 })
   t.same(view.notes, ['input of ups-1 lost: mains-a or something between'])
+})
+
+test('what ends although nothing fails is listed apart', async (t) => {
+  const model = officeModel()
+  const texts = horizonViews(drawnPoints(model), model.drawing).map(
+    ({ kind, id, text }) => `${kind} ${id}: ${text}`,
+  )
+  t.ok(
+    texts.includes('runs-out mains-a: without it reception stops after 40 min'),
+    texts.join('\n'),
+  )
+  t.ok(texts.includes('own-battery battery-1: while ups-1 runs on it, its failure stops reception'))
+  t.notOk(
+    texts.some((text) => text.startsWith('design-gap reception')),
+    '30 min are promised',
+  )
 })
 
 test('without a drawing there is a view, and it says so', async (t) => {

@@ -16,6 +16,7 @@ const HEAD: Shape = {
   servicesLeftOut: 'number',
   componentsLeftOut: 'number',
   singlePointsLeftOut: 'number',
+  horizonsLeftOut: 'number',
   truncated: 'boolean',
 }
 const DRAWING: Shape = {

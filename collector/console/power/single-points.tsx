@@ -10,7 +10,7 @@ const COLUMNS = ['Component', 'Stops', 'Where', 'Owner', 'Accepted']
 
 /** What to mend before it fails: components whose failure alone stops a service. */
 export function SinglePoints({ view }: { readonly view: PowerView }) {
-  const { singlePoints, singlePointsLeftOut, horizons } = view
+  const { singlePoints, singlePointsLeftOut, horizons, horizonsLeftOut } = view
   const nameOf = nameIn(view.services)
   const rest = singlePoints.slice(FIRST)
   const fresh = singlePoints.filter(({ isNew }) => isNew).length
@@ -38,7 +38,7 @@ export function SinglePoints({ view }: { readonly view: PowerView }) {
           <Points points={rest} nameOf={nameOf} />
         </details>
       )}
-      <Horizons horizons={horizons} />
+      <Horizons horizons={horizons} leftOut={horizonsLeftOut} />
     </section>
   )
 }
@@ -116,25 +116,46 @@ function Row({
 const KINDS: Readonly<Record<string, string>> = {
   'design-gap': 'lasts shorter than it should',
   'runs-out': 'runs out',
-  'own-battery': 'its battery is behind itself',
+  'own-battery': 'stands alone',
+}
+
+interface HorizonsProps {
+  readonly horizons: readonly HorizonView[]
+  readonly leftOut: number
 }
 
 /** Apart from the above: what ends although nothing fails. */
-function Horizons({ horizons }: { readonly horizons: readonly HorizonView[] }) {
+function Horizons({ horizons, leftOut }: HorizonsProps) {
   if (horizons.length === 0) return null
+  const rest = horizons.slice(FIRST)
   return (
     <>
       <h3>Without mains</h3>
-      <ul class="horizons">
-        {horizons.map(({ kind, id, label, text }) => (
-          <li key={`${kind} ${id}`}>
-            <Icon tone={kind === 'design-gap' ? 'caution' : 'unknown'} />
-            <span>
-              <strong>{label === '' ? id : label}</strong> {KINDS[kind] ?? kind}: {text}
-            </span>
-          </li>
-        ))}
-      </ul>
+      <HorizonList horizons={horizons.slice(0, FIRST)} />
+      {rest.length > 0 && (
+        <details class="earlier">
+          <summary>
+            {count(rest.length)} more
+            {leftOut > 0 && `, and ${count(leftOut)} not listed here`}
+          </summary>
+          <HorizonList horizons={rest} />
+        </details>
+      )}
     </>
+  )
+}
+
+function HorizonList({ horizons }: Pick<HorizonsProps, 'horizons'>) {
+  return (
+    <ul class="horizons">
+      {horizons.map(({ kind, id, label, text }) => (
+        <li key={`${kind} ${id}`}>
+          <Icon tone={kind === 'design-gap' ? 'caution' : 'unknown'} />
+          <span>
+            <strong>{label === '' ? id : label}</strong> {KINDS[kind] ?? kind}: {text}
+          </span>
+        </li>
+      ))}
+    </ul>
   )
 }
