@@ -99,12 +99,10 @@ async function until(condition: () => Promise<boolean> | boolean): Promise<boole
 test('nothing acknowledged is lost and nothing counted twice when the collector is killed with -9', async (t) => {
   const folder = await folderOf(t)
   const data = join(folder, 'data')
-  const secrets = await Promise.all(
-    ['gw-1', 'gw-2'].map(async (agent, index) => {
-      await delay(index * STEP_MS) // one command at a time may change the tokens
-      return (await createToken(data, { role: 'agent', agent, site: 'hq' }, AT)).secret
-    }),
-  )
+  const secrets: string[] = []
+  // One at a time may change the tokens.
+  for (const agent of ['gw-1', 'gw-2'])
+    secrets.push((await createToken(data, { role: 'agent', agent, site: 'hq' }, AT)).secret)
   let collector = await startIn(t, '--data', data, '--listen', '127.0.0.1:0')
   const { url } = collector
   let failures = 0
