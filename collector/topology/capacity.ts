@@ -40,20 +40,22 @@ export function capacity(model: Model): Capacity {
     component.capacityW === undefined ? [] : [{ index, capacityW: component.capacityW }],
   )
   const asDrawn = overloadsOf(model, sources, drawn, undefined)
-  const over = new Set(asDrawn.map(({ id }) => id))
+  const known = new Map(asDrawn.map(({ id, kind }) => [id, kind]))
   const overloads = [...asDrawn]
   const hidden: HiddenPoint[] = []
   for (const { index } of sources) {
     const lost = idOf(model, index)
     const failed = new Set([index])
     const first = new Families(model, 1, { failed }, drawn)
-    const found = overloadsOf(model, sources, first, lost).filter(({ id }) => !over.has(id))
-    overloads.push(...found)
+    // What is overloaded anyway is told of once.
+    const isNews = ({ id, kind }: Overload): boolean =>
+      known.get(id) !== 'overload' && known.get(id) !== kind
+    overloads.push(...overloadsOf(model, sources, first, lost).filter(isNews))
     const trips: string[] = []
     let families = first
     for (let trip = 0; trip < MAX_TRIPS; trip++) {
       const worst = overloadsOf(model, sources, families, lost)
-        .filter(({ kind, id }) => kind === 'overload' && !over.has(id))
+        .filter((one) => one.kind === 'overload' && isNews(one))
         .sort((a, b) => b.loadW / b.capacityW - a.loadW / a.capacityW)[0]
       if (worst === undefined) break
       trips.push(worst.id)
