@@ -1,7 +1,7 @@
 import type { MeasurementName } from '../../common/measurement.ts'
 
 /** What a component may be watched by: a point of these says whether its target works. */
-export const WATCHABLE: readonly MeasurementName[] = [
+export const WATCHABLE = [
   'ups',
   'power_supply',
   'transfer_switch',
@@ -14,4 +14,6 @@ export const WATCHABLE: readonly MeasurementName[] = [
   'sip_registration',
   'agent',
   'host',
-]
+] as const satisfies readonly MeasurementName[]
+
+export type Watchable = (typeof WATCHABLE)[number]

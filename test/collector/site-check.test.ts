@@ -1,10 +1,13 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'tap'
-import { stringify } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { checkSite } from '../../collector/site-check.ts'
+import { COLUMNS } from '../../collector/site-import/columns.ts'
+import { readNeeds } from '../../collector/site-import/need-notation.ts'
 import type { Component } from '../../collector/topology/dependency.ts'
 import { isDay } from '../../collector/topology/day.ts'
+import { COMMONLY_MISSING } from '../../collector/topology/drawing-schema.ts'
 import { largeDrawing } from '../support/large-drawing.ts'
 
 const TODAY = '2026-12-01'
@@ -422,6 +425,39 @@ test('ten thousand components with a ring, or with ten thousand slips, are answe
     `ring ${ringMs.toFixed(0)} ms, slips ${slipsMs.toFixed(0)} ms, none ${calmMs.toFixed(0)} ms`,
   )
   t.ok(Math.max(ringMs, slipsMs, calmMs) < 10_000, 'seconds, on a busy machine')
+})
+
+test('the page about the site file names every word, and its notation is that of the programs', async (t) => {
+  const page = read('../../collector/topology/SITE-FILE.md')
+  const folder = new URL('../../collector/topology/', import.meta.url)
+  const sources = readdirSync(folder).filter((file) => /^explain-.*\.ts$/.test(file))
+  const codes = sources.flatMap((file) =>
+    [...read(new URL(file, folder).href).matchAll(/code: '([a-z-]+)'/g)].map(
+      ([, code = '']) => code,
+    ),
+  )
+  t.ok(codes.length > 15)
+  for (const code of [...codes, ...COMMONLY_MISSING.map((what) => `no-${what}`)])
+    t.ok(page.includes(`| \`${code}\``), code)
+  for (const { name } of COLUMNS) t.ok(page.includes(`\`${name}\``), `column ${name}`)
+  const rows = [...page.matchAll(/^\| [^|]*\| `(\[.*?\])`\s+\| `(.*?)`\s+\|$/gm)]
+  t.equal(rows.length, 7)
+  for (const [, inFile = '', inCell = ''] of rows) {
+    const needs: unknown = parse(inFile)
+    t.same(readNeeds(inCell.replaceAll('\\|', '|')), { needs }, inCell)
+  }
+  const [first = ''] = /(?<=```yaml\n)[^`]*/.exec(page) ?? []
+  const { site, lines } = checkSite(
+    `${first}services: { s: { needs: [phone-reception], watch: { measurement: ping, target: x } } }`,
+    's',
+    TODAY,
+    false,
+  )
+  t.equal(site?.model?.components.length, 6, 'the battery of ups-1 is drawn with it')
+  t.same(
+    lines.filter((line) => /: (error|warning): /.test(line)),
+    [],
+  )
 })
 
 test('a day is one of the calendar', async (t) => {

@@ -1,5 +1,6 @@
 import type { FieldValue, Measurement, MeasurementName } from '../../../common/measurement.ts'
 import type { Observation } from '../../topology/dependency.ts'
+import type { Watchable } from '../../topology/watchable.ts'
 import { countOf, numberOf, textOf } from '../sip/points.ts'
 import { counted, percent } from '../words.ts'
 import { leftWords, readUps } from './ups-facts.ts'
@@ -38,7 +39,7 @@ const READERS: Readonly<Partial<Record<MeasurementName, Reader>>> = {
   agent: () => HEARD,
   host: ({ up }, { target }) =>
     target === undefined ? HEARD : onOff(up, 'the interface is up', 'the interface is down'),
-}
+} satisfies Readonly<Record<Watchable, Reader>>
 
 /** Undefined where the point says nothing of it: what was known before holds until it is out of date. */
 export function deviceStateOf({ name, fields, tags }: Measurement): DeviceState | undefined {
