@@ -15,7 +15,7 @@ export async function powerStory(stage: Stage, signal: AbortSignal): Promise<voi
     `power     mains A of head office is lost: UPS A carries reception, floor 1 and half of the exchange on its battery. Look at ${consoleUrl}/#power`,
   )
   say(
-    `          its ${RUNTIME_MIN} min pass ${MS_PER_MIN / MINUTE_MS} times as fast here; the alert comes when it has lasted 10 s`,
+    `          its ${RUNTIME_MIN} min pass ${MS_PER_MIN / MINUTE_MS} times as fast here; the alert comes within 15 s, and says more whenever it gets worse`,
   )
   const [resolved, fired] = await Promise.all([
     runDown(stage, signal),
@@ -39,7 +39,7 @@ async function runDown(stage: Stage, signal: AbortSignal): Promise<boolean> {
   await delay(LOW_MS, undefined, { signal })
   power.restoreMains('a')
   say(
-    'restored  mains A is back, UPS A charges its battery; the alert resolves when that has lasted 10 s',
+    'restored  mains A is back; the alert resolves after 10 s. UPS A charges: until its battery carries again, mains A is one more single point',
   )
   return await happens(told('power', 'resolved', signal), signal)
 }

@@ -225,7 +225,7 @@ export class Chain {
 }
 
 /** Services that each component's failure alone would stop now. */
-export function stopsBy({ overlay }: ChainNow): ReadonlyMap<string, readonly string[]> {
+function stopsBy({ overlay }: ChainNow): ReadonlyMap<string, readonly string[]> {
   const stops = new Map<string, string[]>()
   for (const [service, { singles }] of overlay.services)
     for (const id of singles) stops.set(id, [...(stops.get(id) ?? []), service])
