@@ -1,12 +1,16 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test, type Test } from 'tap'
+import { fileURLToPath } from 'node:url'
+import tap, { test, type Test } from 'tap'
 import { collectorConfig } from '../../collector/config.ts'
 import { ConfigError, readConfig } from '../../common/config.ts'
 import { runCollector } from '../support/collector-process.ts'
 
 const MIB = 1024 ** 2
+
+// Each command is a process of its own.
+tap.setTimeout(120_000)
 
 async function folderOf(t: Test): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'kiestoon-main-'))
@@ -80,6 +84,66 @@ test('check-config reads everything it names, and says where what is wrong', asy
     code: 2,
     stderr: /cannot read the configuration/,
   })
+})
+
+test('check-config tells of warnings and hints of the site file, and takes it', async (t) => {
+  const folder = await folderOf(t)
+  const config = join(folder, 'collector.yaml')
+  const site = join(folder, 'site.yaml')
+  await writeFile(config, `site-file: ${site}\n`)
+  await writeFile(site, 'components: { a: {}, b: {} }\nservices: { s: { needs: [a] } }\n')
+  const answer = await runCollector('check-config', '--config', config)
+  t.match(answer, { code: 0, stderr: '' })
+  t.match(answer.stdout, /collector\.yaml is right\./)
+  t.match(
+    answer.stdout,
+    /site\.yaml: no errors, 2 warnings, 2 hints; 2 components, 1 service, 0 networks/,
+  )
+  t.match(
+    answer.stdout,
+    /site\.yaml:1:25: warning: components\.b: nothing needs it.* \[unneeded\]\n {4}name it/,
+  )
+})
+
+test('a site file is checked, exported, imported and described on the command line', async (t) => {
+  const folder = await folderOf(t)
+  const example = fileURLToPath(new URL('../../collector/site.example.yaml', import.meta.url))
+  const checked = await runCollector('site', 'check', example)
+  t.match(checked, {
+    code: 0,
+    stderr: '',
+    stdout: /: no errors, 0 warnings, 1 hint; 45 components/,
+  })
+  const table = join(folder, 'table.csv')
+  const exported = await runCollector(
+    'site',
+    'export',
+    '--csv',
+    '--separator',
+    'semicolon',
+    example,
+  )
+  t.match(exported, { code: 0, stderr: /not in the table: parties, networks/ })
+  await writeFile(table, exported.stdout)
+  const back = await runCollector('site', 'import', table, '--merge', example)
+  t.same({ code: back.code, stderr: back.stderr }, { code: 0, stderr: '' }, 'nothing is different')
+  await writeFile(table, 'id,kind,needs\na,ups,b c\n')
+  const wrong = await runCollector('site', 'import', table)
+  t.match(wrong, { code: 1, stderr: /^table\.csv:2:9: error: needs: between names, write \+/ })
+  t.match(wrong.stdout, /\n# table\.csv:2:9: error: needs/)
+  await writeFile(table, wrong.stdout.replace('kind: ups', 'kind: ups\n    needs: [b]'))
+  const unusable = await runCollector('site', 'check', table)
+  t.match(unusable, {
+    code: 2,
+    stdout: /error: components\.a\.needs\.0.*\n.*: 1 error, cannot be used/,
+  })
+  t.match(await runCollector('site', 'check', join(folder, 'none')), {
+    code: 2,
+    stderr: /cannot read the site file/,
+  })
+  t.match(await runCollector('site', 'import', table, '--from', 'excel'), { code: 2 })
+  const { stdout } = await runCollector('site', 'schema')
+  t.match(JSON.parse(stdout), { title: 'Kiestoon site file', definitions: { need: {} } })
 })
 
 test('the example configuration is right and shows the defaults', async (t) => {
