@@ -1,5 +1,13 @@
 import { test } from 'tap'
+import { Evaluator } from '../../collector/evaluate/evaluator.ts'
+import { rulesOptions } from '../../collector/evaluate/index.ts'
+import { messageOf } from '../../collector/notify/message.ts'
+import { isToldOf } from '../../collector/notify/route.ts'
+import { siteFile } from '../../collector/topology/site-file.ts'
+import { Site } from '../../collector/topology/site.ts'
+import { readConfig } from '../../common/config.ts'
 import type { FieldValue } from '../../common/measurement.ts'
+import { MONDAY } from '../support/sip-site.ts'
 import { PowerSite } from '../support/power-readings.ts'
 
 type Fields = Readonly<Record<string, FieldValue>>
@@ -82,7 +90,7 @@ test('mains lost on one feed: within 5 s one alert says what one more failure wo
   const hq = site()
   t.same(told(hq), [])
   hq.ups('ups-1', BATTERY)
-  t.equal(hq.go(3), '')
+  t.equal(hq.go(2), '')
   t.equal(hq.go(1), 'firing power-event power of hq')
   t.match(hq.breach('power-event'), {
     severity: 'warning',
@@ -337,6 +345,114 @@ test('waiting for a reading ends after 5 s', async (t) => {
   ping(hq, 'sw-1', false)
   hq.go(5)
   t.match(hq.breach('service-down')?.summary, /^down: Floor 1; because sw-1: no answer/)
+})
+
+// ---- who is told what
+
+test('a message says what somebody needs who has to go there', async (t) => {
+  const hq = site()
+  hq.ups('ups-1', { ...BATTERY, runtime_left_s: 500 })
+  hq.go(10)
+  const breach = shown(hq, 'power-event')
+  t.ok(breach)
+  if (breach === undefined) return
+  const names = new Map([['facilities', 'Facilities']])
+  const { title, text } = messageOf('firing', breach, 'https://k/#a', (id) => names.get(id) ?? id)
+  t.match(title, /^CRITICAL power of hq: Floor 1 8 min left \(should be 15 min\); redundancy lost/)
+  t.match(
+    text,
+    /\nWhat: at B1\/2\.14\/rack 3, circuit L3-7, serial AS1\nContract: S-77\nMinutes left: 8\n/,
+  )
+  t.match(text, /\nOwner: Facilities\nTo do: see whether the whole street is dark/)
+})
+
+test('an owner’s channels are told of what is theirs, if it is severe enough for them', async (t) => {
+  const hq = site()
+  hq.ups('ups-1', BATTERY)
+  hq.go(10)
+  const breach = shown(hq, 'power-event')
+  t.ok(breach)
+  if (breach === undefined) return
+  const channels = new Set(['oncall', 'facilities'])
+  const facilities = { name: 'facilities', rules: [] }
+  t.notOk(isToldOf(facilities, breach, channels), 'only what names it')
+  t.ok(isToldOf(facilities, breach, channels, ['facilities']))
+  t.notOk(isToldOf({ ...facilities, severity: 'critical' }, breach, channels, ['facilities']))
+  t.ok(
+    isToldOf({ name: 'oncall' }, breach, channels, ['facilities']),
+    'and everybody else as before',
+  )
+})
+
+// ---- emergency calls and power
+
+test('a site is ready for an emergency call only with power for as long as it should last', async (t) => {
+  const hq = site(
+    { 'emergency-readiness': {} },
+    `${SITE}emergency: { sites: { hq: { trunk: trunk-b, account: main, caller-id: '1', location: x } } }\n`,
+  )
+  const well = { registered: true, accepted: true, status_code: 200, failures_in_row: 0 }
+  hq.read('sip_registration', 'main', well)
+  hq.go(10)
+  const state = () =>
+    hq.points
+      .filter(({ name, tags }) => name === 'service' && tags['source'] === 'readiness')
+      .at(-1)?.fields
+  t.match(state(), { ready: true, reason: 'power is well' })
+  for (const target of ['ups-1', 'ups-2']) hq.ups(target, { ...BATTERY, runtime_left_s: 1200 })
+  hq.go(15)
+  t.match(state(), { ready: false, reason: /^power for 20 min left, should be 60 min/ })
+  t.equal(hq.breach('emergency-readiness')?.severity, 'notice', 'the power event wakes people')
+  for (const target of ['ups-1', 'ups-2']) hq.ups(target, { line: 'off' })
+  hq.go(60)
+  t.match(state(), { ready: false, reason: /emergency-112 is down: / })
+  t.match(hq.breach('emergency-readiness'), { severity: 'critical' })
+  for (const target of ['ups-1', 'ups-2']) hq.ups(target, {})
+  hq.go(30)
+  t.match(state(), { ready: true })
+})
+
+// ---- designs
+
+test('drawn single points wake nobody; a change of the site file that adds one is told by day, to its owner', async (t) => {
+  const one = 'services: { s: { label: All, needs: [{ any: [a, b] }] }, r: { needs: [x] } }'
+  const base = `
+parties: { ict: { notify: [network] } }
+components: { a: { kind: switch, owner: ict, place: room 1 }, b: { kind: switch }, x: { kind: pbx } }
+`
+  const rules = rulesOptions.parse({ 'design-change': { 'business-hours': 'mo-fr 09:00-17:00' } })
+  const read = (text: string) => new Site(readConfig(siteFile, text, 'site.yaml'))
+  let file = read(base + one)
+  const evaluator = new Evaluator(rules, undefined, () => file)
+  const at = (minutes: number) =>
+    evaluator.tick(MONDAY + minutes * 60_000_000).changes.map(({ kind, breach }) => ({
+      ...{ kind, object: breach.object, summary: breach.summary, labels: breach.labels },
+    }))
+  t.same(at(0), [], 'x stops r: that is how it was drawn')
+  file = read(base + one.replace('{ any: [a, b] }', 'a'))
+  t.same(at(10), [], 'at eight nobody is there')
+  t.match(at(70), [
+    {
+      kind: 'firing',
+      object: 'switch a',
+      summary: 'by a change of the site file its failure alone stops All',
+      labels: { owner: 'ict', notify: 'network', place: 'room 1' },
+    },
+  ])
+  t.same(at(130), [])
+  const restored = new Evaluator(
+    rules,
+    JSON.parse(JSON.stringify(evaluator.snapshot())),
+    () => file,
+  )
+  t.same(restored.tick(MONDAY + 140 * 60_000_000).changes, [], 'a restart does not tell it again')
+  file = read(
+    `${base}${one.replace('{ any: [a, b] }', 'a')}\naccepted: { a: { by: R, reason: soon, review: 2026-11-24 } }`,
+  )
+  t.match(at(150), [{ kind: 'resolved', summary: 'accepted until 2026-11-24' }])
+  t.match(at(60 * 26), [{ kind: 'firing', summary: /^accepted by R \(soon\) until 2026-11-24/ }])
+  file = read(base + one)
+  t.match(at(60 * 27), [{ kind: 'resolved', summary: 'no single point of failure any more' }])
 })
 
 // ---- what is stored

@@ -29,7 +29,7 @@ const STEPS_MIN = [30, 15, 10, 5, 2]
 
 const options = z.strictObject({
   /** After the reading that shows that redundancy is lost. */
-  hold: duration.prefault('4s'),
+  hold: duration.prefault('3s'),
   /** After a UPS went on battery, before it is said that it will not last. */
   'battery-hold': duration.prefault('10s'),
   clear: duration.prefault('10s'),

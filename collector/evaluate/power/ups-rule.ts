@@ -18,10 +18,16 @@ export function holdsOf({ hold, clear }: { readonly hold: number; readonly clear
   return () => holds
 }
 
-/** All of a site's UPSes that are in the same trouble: what one event does to them is one alert. */
+/**
+ * All of a site's devices that are in the same trouble: what one event does to them is one alert. Those that are not drawn apart: of the
+ * others the alert on the event as a whole may tell.
+ */
 export function bySite(noun: string): (labels: Readonly<Record<string, string>>) => {
   readonly key: string
   readonly object: string
 } {
-  return ({ site = 'unknown' }) => ({ key: site, object: `${noun} of ${site}` })
+  return ({ site = 'unknown', component }) =>
+    component === undefined
+      ? { key: site, object: `${noun} of ${site}` }
+      : { key: `${site} drawn`, object: `${noun} of ${site} in the site file` }
 }
