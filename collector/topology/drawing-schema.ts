@@ -22,6 +22,7 @@ const seconds = duration.transform((ms) => ms / MS_PER_S)
 
 const measurement = z.enum(measurementNames(), {
   error: ({ input }) => {
+    if (input === undefined) return 'expected a measurement, such as ups or ping'
     const near = typeof input === 'string' ? closest(input, measurementNames()) : undefined
     return `no such measurement${near === undefined ? '' : `, did you mean "${near}"?`}`
   },

@@ -76,6 +76,11 @@ test('what makes a site file unusable is an error with its place and what to do'
       's:5:79: error: components.ups.watch.measurement: no such measurement, did you mean "ups"?',
     ],
     [
+      'measurement: ups, ',
+      '',
+      's:5:64: error: components.ups.watch.measurement: missing, expected a measurement, such as ups or ping',
+    ],
+    [
       'runtime: 90min',
       'runtme: 90min',
       's:4:29: error: components.battery: unknown key "runtme", did you mean "runtime"?',
