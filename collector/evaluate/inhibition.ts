@@ -66,6 +66,8 @@ export class Inhibition {
   readonly #muted = new Map<string, Muted>()
   /** Alerts nobody was told of yet: fingerprint, and since when. */
   readonly #waiting = new Map<string, number>()
+  /** What was worked out last: alerts come in crowds. */
+  #dark: Dark | undefined
 
   constructor(
     restored: unknown,
@@ -219,7 +221,9 @@ export class Inhibition {
       .filter(({ id, sinceUs }) => tellers.has(id) || now.atUs - sinceUs < TOLD_WITHIN_US)
       .map(({ id }) => id)
     if (observed.length === 0) return undefined
-    const dark = new Dark(now, observed)
+    const isSame = this.#dark?.now.live === now.live && this.#dark.key === observed.join(' ')
+    const dark = isSame && this.#dark !== undefined ? this.#dark : new Dark(now, observed)
+    this.#dark = dark
     const tell = (id: string): string => tellers.get(id) ?? id
     if (isOfPhones) {
       const cause = dark.phones(this.#phonesOf(breach, now), Number(breach.evidence['missing']))
@@ -283,23 +287,24 @@ export class Inhibition {
 
 /** What does not work for want of what is observed failed. */
 class Dark {
-  readonly #now: ChainNow
-  readonly #observed: readonly number[]
+  readonly now: ChainNow
+  readonly key: string
+  readonly #families: Families
 
   constructor(now: ChainNow, observed: readonly string[]) {
-    this.#now = now
-    this.#observed = observed.flatMap((id) => now.live.model.indexOf.get(id) ?? [])
+    const { model } = now.live
+    const suspects = new Set(observed.flatMap((id) => model.indexOf.get(id) ?? []))
+    this.now = now
+    this.key = observed.join(' ')
+    this.#families = new Families(model, 2, { suspects })
   }
 
   /** The first of what a component is without; undefined where it has what it needs. */
   causeOf(id: string): string | undefined {
-    const { model } = this.#now.live
-    const index = model.indexOf.get(id)
-    const entry = index === undefined ? undefined : model.components[index]
-    if (entry === undefined) return undefined
-    const suspects = new Set(this.#observed.filter((it) => it !== index))
-    const { sets } = new Families(model, 2, { suspects }).cutSets(entry.needs)
-    return sets[0]?.[0]
+    const { model } = this.now.live
+    const entry = model.components[model.indexOf.get(id) ?? -1]
+    // What it needs never leads back to itself.
+    return entry === undefined ? undefined : this.#families.cutSets(entry.needs).sets[0]?.[0]
   }
 
   /** Where so many phones are without, what the first of them is without. */

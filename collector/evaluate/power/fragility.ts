@@ -27,6 +27,7 @@ export interface Fragile {
 const MAX_CONES = 500
 
 const KEPT = new WeakMap<Overlay, readonly Fragile[]>()
+const DARK = new WeakMap<Overlay, Families>()
 const CONES = new WeakMap<Model, Map<string, ReadonlySet<string>>>()
 
 /** Worked out once for an overlay. */
@@ -105,15 +106,17 @@ export function rootsOf(now: ChainNow, ids: readonly string[]): readonly string[
 
 /** Whether a component has not what it needs, whatever it says of itself. */
 export function darkIn({ live: { model }, overlay }: ChainNow): (id: string) => boolean {
-  const failed = indices(
-    model,
-    overlay.failed.map(({ id }) => id),
-  )
-  const families = new Families(model, 1, { failed, cut: overlay.cut })
+  let families = DARK.get(overlay)
+  if (families === undefined) {
+    const ids = overlay.failed.map(({ id }) => id)
+    families = new Families(model, 1, { failed: indices(model, ids), cut: overlay.cut })
+    DARK.set(overlay, families)
+  }
+  const known = families
   return (id) => {
     const index = model.indexOf.get(id)
     const entry = index === undefined ? undefined : model.components[index]
-    return entry !== undefined && families.ofTree(entry.needs).isDown
+    return entry !== undefined && known.ofTree(entry.needs).isDown
   }
 }
 

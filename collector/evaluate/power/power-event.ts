@@ -69,6 +69,8 @@ class PowerEvent implements Rule {
   readonly #context: RuleContext
   readonly #alerts: SiteAlerts
   #version = -1
+  /** What was found under what was known: looked for again when that is different. */
+  #last: { readonly now: ChainNow | undefined; readonly found: readonly SiteFinding[] } | undefined
 
   constructor(read: Options, context: RuleContext) {
     this.#options = read
@@ -96,7 +98,9 @@ class PowerEvent implements Rule {
     const { chain } = this.#context
     this.#version = chain.version
     const { now } = chain
-    const found = now === undefined ? [] : this.#find(now)
+    if (this.#last === undefined || this.#last.now !== now)
+      this.#last = { now, found: now === undefined ? [] : this.#find(now) }
+    const { found } = this.#last
     this.#alerts.judge(found, nowUs, (breach) => endingOf(now, breach))
   }
 

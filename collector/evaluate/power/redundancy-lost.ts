@@ -49,6 +49,8 @@ class RedundancyLost implements Rule {
   readonly #context: RuleContext
   readonly #alerts: SiteAlerts
   #version = -1
+  /** What was found under what was known: looked for again when that is different. */
+  #last: { readonly now: ChainNow | undefined; readonly found: readonly SiteFinding[] } | undefined
 
   constructor(read: Options, context: RuleContext) {
     this.#options = read
@@ -76,7 +78,9 @@ class RedundancyLost implements Rule {
     const { chain } = this.#context
     this.#version = chain.version
     const { now } = chain
-    const found = now === undefined ? [] : this.#find(now)
+    if (this.#last === undefined || this.#last.now !== now)
+      this.#last = { now, found: now === undefined ? [] : this.#find(now) }
+    const { found } = this.#last
     this.#alerts.judge(found, nowUs, () => ({
       state: 'resolved',
       summary: 'no service hangs on a single thing more than it is drawn to',

@@ -55,6 +55,8 @@ class ServiceDown implements Rule {
   readonly #context: RuleContext
   readonly #alerts: SiteAlerts
   #version = -1
+  /** What was found under what was known: looked for again when that is different. */
+  #last: { readonly now: ChainNow | undefined; readonly found: readonly SiteFinding[] } | undefined
 
   constructor(read: Options, context: RuleContext) {
     this.#options = read
@@ -82,7 +84,9 @@ class ServiceDown implements Rule {
     const { chain } = this.#context
     this.#version = chain.version
     const { now } = chain
-    const found = now === undefined ? [] : this.#find(now)
+    if (this.#last === undefined || this.#last.now !== now)
+      this.#last = { now, found: now === undefined ? [] : this.#find(now) }
+    const { found } = this.#last
     this.#alerts.judge(found, nowUs, ({ evidence }) => this.#endingOf(evidence['services']))
   }
 
