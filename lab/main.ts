@@ -230,7 +230,7 @@ function alertLine({ kind, title, genuine }: ReceivedAlert): string {
 /** Which story an alert belongs to. */
 function storyOf({ rule, title }: ReceivedAlert): StoryName | undefined {
   if (POWER_RULES.includes(rule)) return 'power'
-  return title.includes('carrier-b') ? 'loss' : undefined
+  return rule === 'path-loss' && title.includes('carrier-b') ? 'loss' : undefined
 }
 
 function say(text: string): void {

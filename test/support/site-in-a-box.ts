@@ -22,7 +22,7 @@ const overview = z.looseObject({
       lossRatio: z.number().nullable(),
     }),
   ),
-  alerts: z.array(z.looseObject({ object: z.string(), state: z.string() })),
+  alerts: z.array(z.looseObject({ rule: z.string(), object: z.string(), state: z.string() })),
   agents: z.array(z.looseObject({ agent: z.string(), silent: z.boolean() })),
 })
 
@@ -86,6 +86,14 @@ export class SiteInABox {
       paths = [...new Set(measured.map(({ from, to }) => `${from} -> ${to}`))].sort()
     }
     return paths
+  }
+
+  /** What fires of a rule: on a busy machine others may rightly complain of its jitter. */
+  async firing(rule: string): Promise<string[]> {
+    const { alerts } = await this.overview()
+    return alerts
+      .filter((alert) => alert.rule === rule && alert.state === 'firing')
+      .map(({ object }) => object)
   }
 
   async #get(view: string): Promise<unknown> {
