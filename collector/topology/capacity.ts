@@ -1,9 +1,11 @@
 import { Families } from './cut-sets.ts'
-import { loads } from './load.ts'
+import { Loads } from './load.ts'
 import type { Model } from './model.ts'
 
 /** Of the capacity: more is told of. Breakers carry 80 % for good, and what is beyond leaves nothing to grow. */
 const WARN_RATIO = 0.8
+/** Loads are told to so many parts of a watt: sums of shares differ by less. */
+const PARTS_OF_W = 1e6
 /** Sources that trip one after another. */
 const MAX_TRIPS = 20
 
@@ -35,57 +37,94 @@ export interface Capacity {
 
 /** Whether what is left can carry what it has to, when each source is lost that says what it can carry. */
 export function capacity(model: Model): Capacity {
-  const drawn = new Families(model, 1)
-  const sources = [...model.components.entries()].flatMap(([index, { component }]) =>
-    component.capacityW === undefined ? [] : [{ index, capacityW: component.capacityW }],
-  )
-  const asDrawn = overloadsOf(model, sources, drawn, undefined)
-  const known = new Map(asDrawn.map(({ id, kind }) => [id, kind]))
-  const overloads = [...asDrawn]
-  const hidden: HiddenPoint[] = []
-  for (const { index } of sources) {
-    const lost = idOf(model, index)
-    const failed = new Set([index])
-    const first = new Families(model, 1, { failed }, drawn)
-    // What is overloaded anyway is told of once.
-    const isNews = ({ id, kind }: Overload): boolean =>
-      known.get(id) !== 'overload' && known.get(id) !== kind
-    overloads.push(...overloadsOf(model, sources, first, lost).filter(isNews))
-    const trips: string[] = []
-    let families = first
-    for (let trip = 0; trip < MAX_TRIPS; trip++) {
-      const worst = overloadsOf(model, sources, families, lost)
-        .filter((one) => one.kind === 'overload' && isNews(one))
-        .sort((a, b) => b.loadW / b.capacityW - a.loadW / a.capacityW)[0]
-      if (worst === undefined) break
-      trips.push(worst.id)
-      const tripped = model.indexOf.get(worst.id)
-      if (tripped !== undefined) failed.add(tripped)
-      families = new Families(model, 1, { failed: new Set(failed) }, drawn)
-    }
-    const services = model.services.flatMap(({ id }, at) =>
-      families.ofService(at).isDown && !first.ofService(at).isDown ? [id] : [],
-    )
-    if (services.length > 0) hidden.push({ id: lost, trips, services })
+  return new CapacityCheck(model).check()
+}
+
+interface Source {
+  readonly index: number
+  readonly id: string
+  readonly capacityW: number
+}
+
+class CapacityCheck {
+  readonly #model: Model
+  readonly #drawn: Families
+  readonly #loads: Loads
+  readonly #sources: readonly Source[]
+  /** Overloads as drawn: they are told of once. */
+  readonly #known: ReadonlyMap<string, Overload['kind']>
+
+  constructor(model: Model) {
+    this.#model = model
+    this.#drawn = new Families(model, 1).workOut()
+    this.#loads = new Loads(model)
+    this.#sources = [...model.components.entries()].flatMap(([index, { component }]) => {
+      const { id, capacityW } = component
+      return capacityW === undefined ? [] : [{ index, id, capacityW }]
+    })
+    this.#known = new Map(this.#asDrawn().map(({ id, kind }) => [id, kind]))
   }
-  return { overloads, hidden }
+
+  check(): Capacity {
+    const overloads = [...this.#asDrawn()]
+    const hidden: HiddenPoint[] = []
+    for (const source of this.#sources) {
+      const failed = new Set([source.index])
+      const first = new Families(this.#model, 1, { failed: new Set(failed) }, this.#drawn)
+      const found = this.#overloads(source, failed, first)
+      overloads.push(...found)
+      const trips: string[] = []
+      let families = first
+      let worst = worstOf(found)
+      while (worst !== undefined && trips.length < MAX_TRIPS) {
+        trips.push(worst.id)
+        failed.add(this.#model.indexOf.get(worst.id) ?? source.index)
+        families = new Families(this.#model, 1, { failed: new Set(failed) }, families)
+        worst = worstOf(this.#overloads(source, failed, families))
+      }
+      if (trips.length === 0) continue
+      const services = this.#model.services.flatMap(({ id }, at) =>
+        families.ofService(at).isDown && !first.ofService(at).isDown ? [id] : [],
+      )
+      if (services.length > 0) hidden.push({ id: source.id, trips, services })
+    }
+    return { overloads, hidden }
+  }
+
+  #asDrawn(): readonly Overload[] {
+    return this.#sources.flatMap((source) => {
+      const overload = overloadOf(source, this.#loads.of(source.index), undefined)
+      return overload === undefined ? [] : [overload]
+    })
+  }
+
+  #overloads(lost: Source, failed: ReadonlySet<number>, families: Families): readonly Overload[] {
+    const changed = new Set(failed)
+    for (const index of changed)
+      for (const above of this.#model.components[index]?.above ?? []) changed.add(above)
+    const load = this.#loads.under((index) => families.of(index).isDown, changed)
+    return this.#sources.flatMap((source) => {
+      const overload = overloadOf(source, load(source.index), lost.id)
+      const known = this.#known.get(source.id)
+      const isNews = known !== 'overload' && known !== overload?.kind
+      return overload === undefined || !isNews ? [] : [overload]
+    })
+  }
 }
 
-function overloadsOf(
-  model: Model,
-  sources: readonly { readonly index: number; readonly capacityW: number }[],
-  families: Families,
+function overloadOf(
+  { id, capacityW }: Source,
+  flowW: number,
   lost: string | undefined,
-): readonly Overload[] {
-  const load = loads(model, (index) => families.of(index).isDown)
-  return sources.flatMap(({ index, capacityW }) => {
-    const loadW = load[index] ?? 0
-    if (loadW <= WARN_RATIO * capacityW) return []
-    const kind = loadW > capacityW ? 'overload' : 'near'
-    return [{ id: idOf(model, index), lost, loadW, capacityW, kind }]
-  })
+): Overload | undefined {
+  const loadW = Math.round(flowW * PARTS_OF_W) / PARTS_OF_W
+  if (loadW <= WARN_RATIO * capacityW) return undefined
+  return { id, lost, loadW, capacityW, kind: loadW > capacityW ? 'overload' : 'near' }
 }
 
-function idOf(model: Model, index: number): string {
-  return model.components[index]?.component.id ?? ''
+/** What is farthest over what it can carry trips first. */
+function worstOf(overloads: readonly Overload[]): Overload | undefined {
+  return overloads
+    .filter(({ kind }) => kind === 'overload')
+    .sort((a, b) => b.loadW / b.capacityW - a.loadW / a.capacityW)[0]
 }

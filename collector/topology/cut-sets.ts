@@ -101,6 +101,13 @@ export class Families {
     return this.#ofTree(tree, undefined)
   }
 
+  /** Everything at once, so that it can be the base of others. */
+  workOut(): this {
+    this.#prepare([...this.#model.components.keys()])
+    for (const at of this.#model.services.keys()) this.ofService(at)
+    return this
+  }
+
   /** Components that do not work, by themselves or for want of what they need. */
   down(): readonly number[] {
     const { bottomUp } = this.#model
@@ -202,11 +209,19 @@ export class Families {
       this.#components[index] = undefined
       for (const above of components[index]?.above ?? []) reached.add(above)
     }
-    if (reached.size === 0) return
     const isReached = (index: number): boolean => reached.has(index)
-    for (const [at, { below }] of services.entries())
-      if (below.some(isReached)) this.#services[at] = undefined
-    for (const tree of this.#trees.keys()) if (tree.names.some(isReached)) this.#trees.delete(tree)
+    for (const index of reached) this.#forgetTree(components[index]?.needs, isReached)
+    for (const [at, { below, needs }] of services.entries()) {
+      if (reached.size === 0 || !below.some(isReached)) continue
+      this.#services[at] = undefined
+      this.#forgetTree(needs, isReached)
+    }
+  }
+
+  #forgetTree(tree: Tree | undefined, isReached: (index: number) => boolean): void {
+    if (tree === undefined || tree.kind === 'component' || !tree.names.some(isReached)) return
+    this.#trees.delete(tree)
+    for (const child of tree.children) this.#forgetTree(child, isReached)
   }
 }
 

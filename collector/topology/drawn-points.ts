@@ -55,7 +55,7 @@ export interface DrawnPoints {
 
 export function drawnPoints(model: Model): DrawnPoints {
   const live = new LiveModel(model, 1)
-  const drawn = new Families(model, 1)
+  const drawn = new Families(model, 1).workOut()
   return {
     points: servicesBySingle(model, drawn).map(([id, services]) => {
       const accepted = model.drawing.accepted.get(id)

@@ -91,8 +91,8 @@ export class LiveModel {
     this.model = model
     this.generators = generatorStandIns(model)
     this.#order = order
-    this.#nominal = new Families(model, order)
-    const shallow = order === 1 ? this.#nominal : new Families(model, 1)
+    this.#nominal = new Families(model, order).workOut()
+    const shallow = order === 1 ? this.#nominal : new Families(model, 1).workOut()
     this.#reader = new StateReader(model, shallow)
     this.#drawnSingles = model.services.map((_, at) => this.#nominal.ofService(at).singles)
     const explained = new Explanation(model, { failed: new Set() }, this.#nominal)

@@ -1,4 +1,4 @@
-import { modelWatts } from './load.ts'
+import { drawnWatts } from './load.ts'
 import type { Model } from './model.ts'
 
 /** What a switch does with a port that does not fit: goes on to smaller ones, or feeds nothing after it. Vendors differ. */
@@ -89,7 +89,7 @@ function withoutOne(
 
 function portOf(model: Model, index: number): PoePort | undefined {
   const component = model.components[index]?.component
-  const watts = component === undefined ? 0 : modelWatts(component)
+  const watts = component === undefined ? 0 : drawnWatts(component)
   if (component?.poe === undefined || watts === 0) return undefined
   const { port = Infinity, priority = 'low' } = component.poe
   return { id: component.id, priority, port, watts }
