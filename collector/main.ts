@@ -106,7 +106,7 @@ Exit codes: 0 done, 1 something failed, 2 wrong command line or configuration.`,
     .requiredOption('-s, --site <file>', 'the site file')
     .option('--fail <ids>', 'components to take out, separated by commas')
     .option('--window <from/to>', 'when, such as 22:00/02:00 or 2026-12-24T10:00/2026-12-24T12:00')
-    .option('--order <n>', 'sets of up to so many failures: 1, 2 or 3', '2')
+    .option('--order <n>', 'sets of up to so many failures: 1, 2 or 3', '3')
     .option('--json', 'print all of it for a program')
     .option('--mef <folder>', 'write the fault tree of each service there, as Open-PSA MEF')
     .addHelpText(
@@ -115,7 +115,7 @@ Exit codes: 0 done, 1 something failed, 2 wrong command line or configuration.`,
 Examples:
   kiestoon-collector power --site site.yaml
   kiestoon-collector power --site site.yaml --fail ups-1 --window 22:00/02:00    may it be taken out then?
-  kiestoon-collector power --site site.yaml --order 3 --json
+  kiestoon-collector power --site site.yaml --json
   kiestoon-collector power --site site.yaml --mef trees && scram --zbdd -l 3 trees/call-out.xml`,
     )
     .action(async (options: PowerOptions) => {

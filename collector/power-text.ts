@@ -1,17 +1,14 @@
-import { lasting, utcMinute } from './evaluate/words.ts'
+import { utcMinute } from './evaluate/words.ts'
 import type { PowerAnswer } from './power-command.ts'
+import { drawingLines } from './power-drawing-text.ts'
+import { minutes, painter, shortened, wrapped, type Paint } from './power-lines.ts'
 import type { Component } from './topology/dependency.ts'
 import type { WhatIf } from './topology/what-if.ts'
 
 /** What `kiestoon-collector power` prints for people. */
 
-const MAX_PAIRS = 6
 const MIN_WIDTH = 60
 const S_PER_MIN = 60
-const US_PER_MIN = 60_000_000
-
-const CODES = { red: 31, green: 32, yellow: 33, bold: 1, dim: 2 } as const
-type Paint = (text: string, code: keyof typeof CODES) => string
 
 interface Terminal {
   readonly isColoured: boolean
@@ -19,12 +16,18 @@ interface Terminal {
 }
 
 export function powerText(answer: PowerAnswer, { isColoured, columns }: Terminal): string {
-  const paint: Paint = (text, code) =>
-    isColoured ? `\u001b[${CODES[code]}m${text}\u001b[0m` : text
+  const paint = painter(isColoured)
   const width = Math.max(MIN_WIDTH, columns)
+  const { services } = answer.model.drawing
+  const isEmergency = (id: string): number => Number(services.get(id)?.isEmergency === true)
+  const ids = answer.model.services
+    .map(({ id }) => id)
+    .sort((a, b) => isEmergency(b) - isEmergency(a))
   const lines = [
-    ...answer.model.services.flatMap(({ id }) => [...serviceLines(answer, id, paint, width), '']),
-    ...(answer.whatIf === undefined ? [] : whatIfLines(answer, answer.whatIf, paint, width)),
+    ...ids.flatMap((id) => [...serviceLines(answer, id, paint, width), '']),
+    ...(answer.whatIf === undefined
+      ? drawingLines(answer.model, paint, width)
+      : whatIfLines(answer, answer.whatIf, paint, width)),
     ...footer(answer, paint),
   ]
   return lines.join('\n')
@@ -133,35 +136,4 @@ function nameOf(component: Component | undefined, id: string): string {
   const { label, place } = component ?? {}
   const details = [label, place].filter((detail) => detail !== undefined)
   return details.length === 0 ? id : `${id} (${details.join(', ')})`
-}
-
-function shortened(items: readonly string[]): readonly string[] {
-  const more = items.length - MAX_PAIRS
-  return more <= 1 ? items : [...items.slice(0, MAX_PAIRS), `and ${more} more`]
-}
-
-const LABEL_WIDTH = 14
-
-function wrapped(
-  label: string,
-  items: readonly string[],
-  width: number,
-  separator = ', ',
-): readonly string[] {
-  if (items.length === 0) return []
-  const lines: string[] = []
-  let line = `  ${label}`.padEnd(LABEL_WIDTH)
-  for (const [at, item] of items.entries()) {
-    const text = at < items.length - 1 ? `${item}${separator}` : item
-    if (line.length + text.trimEnd().length > width && line.trim() !== '' && at > 0) {
-      lines.push(line.trimEnd())
-      line = ' '.repeat(LABEL_WIDTH)
-    }
-    line += text
-  }
-  return [...lines, line.trimEnd()]
-}
-
-function minutes(count: number): string {
-  return lasting(Math.floor(count) * US_PER_MIN)
 }
