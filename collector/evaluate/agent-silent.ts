@@ -5,6 +5,7 @@ import { breachSchema, fingerprintOf, SEVERITIES, type Breach } from './breach.t
 import type { PresentAgent } from './presence.ts'
 import { farewellWords } from './farewells.ts'
 import { defineRule, type Rule, type RuleContext } from './rule.ts'
+import { seenByOthers, type SeenByOthers } from './power/machine-power.ts'
 import { items, parts } from './snapshot.ts'
 import { lasting, utcMinute } from './words.ts'
 
@@ -106,10 +107,9 @@ class AgentSilent implements Rule {
   #breachOf({ agent, site, lastUs }: PresentAgent, limitUs: number, nowUs: number): Breach {
     const fingerprint = fingerprintOf(NAME, agent)
     const farewell = this.#context.farewells.lastOf(agent, lastUs)
+    const seen = seenByOthers(this.#context, agent, lastUs)
     const why =
-      farewell === undefined
-        ? 'without a farewell: it crashed, its machine did, or its own line is cut'
-        : `it said farewell: ${farewellWords(farewell)}`
+      farewell === undefined ? causeOf(seen) : `it said farewell: ${farewellWords(farewell)}`
     return {
       id: `${fingerprint}/${lastUs}`,
       fingerprint,
@@ -132,5 +132,19 @@ class AgentSilent implements Rule {
       firedUs: nowUs,
       updatedUs: nowUs,
     }
+  }
+}
+
+/** Of one that said no farewell. */
+function causeOf(seen: SeenByOthers | undefined): string {
+  switch (seen?.state) {
+    case 'dark':
+      return `power lost: ${seen.words}`
+    case 'answers':
+      return `without a farewell: the agent crashed, for ${seen.words}`
+    case 'fed':
+      return `without a farewell: it crashed, its machine did, or its own line is cut; ${seen.words}`
+    case undefined:
+      return 'without a farewell: it crashed, its machine did, or its own line is cut'
   }
 }

@@ -5,6 +5,7 @@ import { breachSchema, fingerprintOf, SEVERITIES, type Breach } from './breach.t
 import { farewellWords, readFarewell, tellsOfPower, type Farewell } from './farewells.ts'
 import type { PresentAgent } from './presence.ts'
 import { defineRule, type Rule, type RuleContext } from './rule.ts'
+import { seenByOthers } from './power/machine-power.ts'
 import { SitePower } from './site-power.ts'
 import { items, parts } from './snapshot.ts'
 import { lasting, utcMinute } from './words.ts'
@@ -173,6 +174,20 @@ class SiteCutOff implements Rule {
       return { cause: 'power lost', reason: `${last.agent} said farewell: ${farewellWords(last)}` }
     const ended = farewells.length === agents.length ? endOf(farewells) : undefined
     if (ended !== undefined) return ended
+    const seen = agents.flatMap(
+      ({ agent, lastUs }) => seenByOthers(this.#context, agent, lastUs) ?? [],
+    )
+    const dark = seen.find(({ state }) => state === 'dark')
+    if (dark !== undefined) return { cause: 'power lost', reason: dark.words }
+    const answers = seen.find(({ state }) => state === 'answers')
+    if (answers !== undefined)
+      return {
+        cause: agents.length > 1 ? 'network cut' : 'network cut or agent crashed',
+        reason: answers.words,
+      }
+    const fed = seen.find(({ state }) => state === 'fed')
+    if (fed !== undefined && seen.length === agents.length)
+      return { cause: 'network cut', reason: fed.words }
     const power = silent.map(([site]) => this.#power.before(site, sinceUs))
     const battery = power.find((word) => word !== undefined && word !== 'mains')
     if (battery !== undefined) return { cause: 'power lost', reason: `last heard: ${battery}` }

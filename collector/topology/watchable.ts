@@ -12,6 +12,7 @@ export const WATCHABLE = [
   'ping',
   'sip_options',
   'sip_registration',
+  'sip_call',
   'agent',
   'host',
 ] as const satisfies readonly MeasurementName[]

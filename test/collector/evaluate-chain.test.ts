@@ -412,6 +412,43 @@ test('a site is ready for an emergency call only with power for as long as it sh
   t.match(state(), { ready: true })
 })
 
+// ---- agents that are not heard any more
+
+test('an agent that says nothing: its machine without power, crashed, or cut off, as others see it', async (t) => {
+  const file = SITE.replace('agents: { ', 'agents: { gw-2: { runs-on: gw-2-host }, ').replace(
+    'gw-2-host: { kind: server, owner: ict, needs: [sw-1] }',
+    'gw-2-host: { kind: server, owner: ict, needs: [sw-1], watch: { measurement: ping, target: gw-2 } }',
+  )
+  const silence = (end: (hq: PowerSite) => void): string => {
+    const hq = site({ 'agent-silent': {} }, file)
+    hq.agents = ['gw-1', 'gw-2']
+    ping(hq, 'gw-2', true)
+    hq.go(60)
+    hq.agents = ['gw-1']
+    end(hq)
+    hq.go(60)
+    return hq.evaluator.breaches().find(({ rule }) => rule === 'agent-silent')?.summary ?? ''
+  }
+  t.match(
+    silence(() => undefined),
+    /the agent crashed, for its machine gw-2-host is seen by others: answers ping$/,
+  )
+  t.match(
+    silence((hq) => {
+      ping(hq, 'gw-2', false)
+      hq.ups('ups-1', { line: 'off' })
+      ping(hq, 'sw-1', false)
+    }),
+    /power lost: its machine has nothing to run on: ups-1 .*: its output is off$/,
+  )
+  t.match(
+    silence((hq) => {
+      ping(hq, 'gw-2', false)
+    }),
+    /its own line is cut; what feeds its machine is read by others: ups-\d.*: on mains$/,
+  )
+})
+
 // ---- designs
 
 test('drawn single points wake nobody; a change of the site file that adds one is told by day, to its owner', async (t) => {
@@ -529,6 +566,14 @@ services: { s: { needs: [x] } }
     ['sip_options', { alive: true }, 'up', 'answers'],
     ['sip_options', { alive: false, failures_in_row: 2, reason: '503' }, 'down', '503'],
     ['sip_registration', { registered: false, failures_in_row: 2 }, 'down', 'not registered'],
+    ['sip_call', { answered: true }, 'up', 'a test call comes up'],
+    [
+      'sip_call',
+      { answered: false, outcome: 'busy', failures_in_row: 2 },
+      'down',
+      'no call comes up: busy',
+    ],
+    ['sip_call', { answered: true, no_audio: true }, 'degraded', 'answered, and nothing is heard'],
     ['host', { up: false }, 'down', 'the interface is down'],
   ]
   for (const [name, fields, state, reason] of rows) {

@@ -1,6 +1,7 @@
 import type { FieldValue, Measurement, MeasurementName } from '../../../common/measurement.ts'
 import type { Observation } from '../../topology/dependency.ts'
 import type { Watchable } from '../../topology/watchable.ts'
+import { readCall } from '../sip/call-verdict.ts'
 import { countOf, numberOf, textOf } from '../sip/points.ts'
 import { counted, percent } from '../words.ts'
 import { leftWords, readUps } from './ups-facts.ts'
@@ -18,9 +19,15 @@ export interface DeviceState extends Pick<
 const SURE_FAILURES = 2
 /** Fewer echo requests than this without an answer may have been lost. */
 const SURE_REQUESTS = 3
+/** The 3 % rule. */
+const CALL_LIMITS = { loss: 0.03, sound: true }
 
 type Fields = Readonly<Record<string, FieldValue>>
-type Reader = (fields: Fields, tags: Measurement['tags']) => DeviceState | undefined
+type Reader = (
+  fields: Fields,
+  tags: Measurement['tags'],
+  point: Measurement,
+) => DeviceState | undefined
 
 const HEARD: DeviceState = { state: 'up', reason: 'heard from' }
 
@@ -36,14 +43,16 @@ const READERS: Readonly<Partial<Record<MeasurementName, Reader>>> = {
   ping: pingState,
   sip_options: (fields) => checkState(fields, fields['alive'], 'answers'),
   sip_registration: registrationState,
+  sip_call: (fields, _, point) => callState(fields, point),
   agent: () => HEARD,
   host: ({ up }, { target }) =>
     target === undefined ? HEARD : onOff(up, 'the interface is up', 'the interface is down'),
 } satisfies Readonly<Record<Watchable, Reader>>
 
 /** Undefined where the point says nothing of it: what was known before holds until it is out of date. */
-export function deviceStateOf({ name, fields, tags }: Measurement): DeviceState | undefined {
-  return READERS[name]?.(fields, tags)
+export function deviceStateOf(point: Measurement): DeviceState | undefined {
+  const { name, fields, tags } = point
+  return READERS[name]?.(fields, tags, point)
 }
 
 function upsState(fields: Fields): DeviceState {
@@ -168,6 +177,24 @@ function registrationState(fields: Fields): DeviceState | undefined {
   return fields['paused'] === true
     ? undefined
     : checkState(fields, fields['registered'], 'registered')
+}
+
+/** A call that comes up is a call; how it sounds is told with it. */
+function callState(fields: Fields, point: Measurement): DeviceState | undefined {
+  const verdict = readCall(point, CALL_LIMITS)
+  switch (verdict.kind) {
+    case 'well':
+      return { state: 'up', reason: 'a test call comes up' }
+    case 'set-up':
+      return countOf(fields, 'failures_in_row') < SURE_FAILURES
+        ? undefined
+        : { state: 'down', reason: verdict.summary }
+    case 'sound':
+    case 'loss':
+      return { state: 'degraded', reason: verdict.summary }
+    case 'unknown':
+      return undefined
+  }
 }
 
 function checkState(

@@ -26,6 +26,7 @@ const REACHED: ReadonlySet<string> = new Set([
   'ping',
   'sip_options',
   'sip_registration',
+  'sip_call',
   'agent',
   'host',
 ])
