@@ -6,7 +6,8 @@ import { redundancy, services } from './power-services.ts'
 import { batteries, strain } from './power-ups.ts'
 
 /** Rules about power and what hangs on it, by how their names begin. */
-const POWER_RULES = '/^(ats|battery|component|design|emergency|pdu|poe|power|redundancy|service|site|ups)-/'
+const POWER_RULES =
+  '/^(ats|battery|component|design|emergency|pdu|poe|power|redundancy|service|site|ups)-/'
 
 /** The power board: what feeds the calls, and what one more failure would stop. */
 export function powerDashboard(): Dashboard {
