@@ -85,6 +85,8 @@ export class LiveModel {
   /** By place of the service in the model. */
   readonly #drawnSingles: readonly Codes[]
   #views: Views
+  /** What was asked about last: what if is asked of the same. */
+  #last: { readonly observations: Observations; readonly standing: Standing } | undefined
   readonly #known: (Known | undefined)[] = []
 
   constructor(model: Model, order: Order = 2) {
@@ -109,6 +111,7 @@ export class LiveModel {
     return this.#reader.ups
   }
 
+  /** @param observations not to be changed once given: the next set is another map */
   overlay(observations: Observations, taken: readonly Taken[] = []): Overlay {
     const state = this.#reader.read(observations, taken)
     const views = this.#viewsOf(state)
@@ -120,22 +123,28 @@ export class LiveModel {
         this.#serviceNow(service, at, views, isKept),
       ]),
     )
-    return { services, ...this.#standing(state, views) }
+    const standing = this.#standing(state, views)
+    if (isKept) this.#last = { observations, standing }
+    return { services, ...standing }
   }
 
   /** The same for a question: only what is up, what is at risk, and what each service stands on alone. */
   outlook(observations: Observations, taken: readonly Taken[]): Outlook {
+    if (taken.length === 0 && this.#last?.observations === observations)
+      return { services: this.#outlooks(this.#views), ...this.#last.standing }
     const state = this.#reader.read(observations, taken)
     const views = this.#viewsOf(state)
-    const { hoped, feared } = views
-    const services = new Map(
+    return { services: this.#outlooks(views), ...this.#standing(state, views) }
+  }
+
+  #outlooks({ hoped, feared }: Views): Outlook['services'] {
+    return new Map(
       this.model.services.map(({ id }, at) => {
         const { isDown, singles } = hoped.ofService(at)
         const atRisk = !isDown && feared.ofService(at).isDown
         return [id, { up: !isDown, atRisk, singles: this.#ids(singles) }]
       }),
     )
-    return { services, ...this.#standing(state, views) }
   }
 
   /** Components that do not work: failed themselves, or for want of what they need; by id. */

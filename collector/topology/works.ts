@@ -52,11 +52,22 @@ export class Works {
 
   /** @param owner whose needs they are; undefined: a service's */
   ofTree(tree: Tree, owner?: number): Intervals {
-    return worksOf(tree, (index) => {
-      const met =
-        owner === undefined ? undefined : this.#met.get(edgeCode(this.#model, owner, index))
-      return met ?? this.of(index)
-    })
+    if (owner === undefined) return this.#ofSteadyTree(tree)
+    return worksOf(
+      tree,
+      (index) => this.#met.get(edgeCode(this.#model, owner, index)) ?? this.of(index),
+    )
+  }
+
+  /** Most of a choice among many is not reached. */
+  #ofSteadyTree(tree: Tree): Intervals {
+    if (!tree.names.some((index) => this.#components.has(index))) return ALWAYS
+    return tree.kind === 'component'
+      ? this.of(tree.index)
+      : joined(
+          tree,
+          tree.children.map((child) => this.#ofSteadyTree(child)),
+        )
   }
 
   services(): ReadonlyMap<string, ServiceForecast> {
@@ -83,7 +94,16 @@ export class Works {
 /** When a tree of needs is met. @param of when each component it names works */
 export function worksOf(tree: Tree, of: (index: number) => Intervals): Intervals {
   if (tree.kind === 'component') return of(tree.index)
-  const children = tree.children.map((child) => worksOf(child, of))
+  return joined(
+    tree,
+    tree.children.map((child) => worksOf(child, of)),
+  )
+}
+
+function joined(
+  tree: Exclude<Tree, { kind: 'component' }>,
+  children: readonly Intervals[],
+): Intervals {
   const standing = children.filter((child) => child !== ALWAYS)
   const steady = children.length - standing.length
   const needed = tree.kind === 'any' ? 1 : tree.kind === 'all' ? children.length : tree.k
