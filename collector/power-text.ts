@@ -91,7 +91,7 @@ function serviceLines(
 
 function whatIfLines(
   { failed, window, model }: PowerAnswer,
-  { go, stopped, runsOut, oneLeg, components, unknownRuntimes }: WhatIf,
+  { go, stopped, runsOut, batteries, oneLeg, components, unknownRuntimes }: WhatIf,
   paint: Paint,
   width: number,
 ): readonly string[] {
@@ -104,6 +104,11 @@ function whatIfLines(
     ...wrapped(
       'runs out',
       runsOut.map(({ service, afterMin }) => `${service} after ${minutes(afterMin)}`),
+      width,
+    ),
+    ...wrapped(
+      'empty',
+      shortened(batteries.map(({ id, afterMin }) => `${id} after ${minutes(afterMin)}`)),
       width,
     ),
     ...wrapped(

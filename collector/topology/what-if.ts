@@ -23,6 +23,8 @@ export interface WhatIf {
   readonly stopped: readonly string[]
   /** Services that would stop while it is out, as batteries run down; and after how many minutes. */
   readonly runsOut: readonly { readonly service: string; readonly afterMin: number }[]
+  /** Batteries that would be empty before it is back, and after how many minutes; the first of them first. */
+  readonly batteries: readonly { readonly id: string; readonly afterMin: number }[]
   /** Services that would go on, with single points of failure that they do not have now. */
   readonly oneLeg: readonly { readonly service: string; readonly singles: readonly string[] }[]
   /** Services that are down anyway. */
@@ -70,10 +72,17 @@ export function whatIf(
     if (singles.length > 0) oneLeg.push({ service, singles })
   }
   const downNow = new Set([...before.down, ...fail])
+  const { components } = live.model.drawing
+  const batteries = [...lasting.components]
+    .filter(([id, afterMin]) => components.get(id)?.kind === 'battery' && afterMin < outMin)
+    .filter(([id]) => !downNow.has(id))
+    .map(([id, afterMin]) => ({ id, afterMin }))
+    .sort((a, b) => a.afterMin - b.afterMin || (a.id < b.id ? -1 : 1))
   return {
     go: stopped.length === 0 && runsOut.length === 0 && atRisk.length === 0,
     stopped,
     runsOut: runsOut.sort((a, b) => a.afterMin - b.afterMin),
+    batteries,
     oneLeg,
     alreadyDown,
     atRisk,

@@ -128,7 +128,10 @@ test('what is taken out gets GO or NO-GO, within a window if one is given', asyn
   const short = await answer(file, { fail: 'mains', window: '22:00/22:10' })
   t.match(short, /Take out mains from .*\? {2}GO\n {2}one leg/)
   const long = await answer(file, { fail: 'mains', window: '22:00/23:00' })
-  t.match(long, /\? {2}NO-GO\n {2}runs out {4}call-out after 20 min, emergency-112 after 20 min/)
+  t.match(
+    long,
+    /\? {2}NO-GO\n {2}runs out {4}call-out after 20 min, emergency-112 after 20 min\n {2}empty {7}battery after 20 min/,
+  )
 })
 
 test('colours are for terminals', async (t) => {

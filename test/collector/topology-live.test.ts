@@ -352,6 +352,10 @@ test('taking something out gets GO, or the services it would stop', async (t) =>
   const board = whatIf(new LiveModel(modelOf(drained)), calm, { fail: ['board'], window }, NOW_US)
   t.strictSame([board.go, board.stopped], [false, []], 'it would stop before the work is done')
   t.strictSame(board.runsOut, [{ service: 'calls', afterMin: 15 }])
+  t.strictSame(board.batteries, [
+    { id: 'battery-1', afterMin: 10 },
+    { id: 'battery-2', afterMin: 15 },
+  ])
   const short = { fromUs: NOW_US, toUs: NOW_US + 600_000_000 }
   t.equal(
     whatIf(new LiveModel(modelOf(drained)), calm, { fail: ['board'], window: short }, NOW_US).go,
