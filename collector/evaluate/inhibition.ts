@@ -201,6 +201,8 @@ export class Inhibition {
     return others.find((event) => {
       if (!EVENTS.has(event.rule) || rank(event) < rank(breach)) return false
       if (breach.rule === 'redundancy-lost' && event.rule !== 'service-down') return false
+      // What touches calls to the emergency services is muted by nothing that does not say so.
+      if (breach.labels['class'] !== undefined && event.labels['class'] === undefined) return false
       const causes = idsIn(event.evidence['causes'])
       return components.every((id) => causes.includes(id))
     })?.object

@@ -210,6 +210,26 @@ test('a restart neither forgets an event nor tells it again', async (t) => {
   t.same(told(hq), ['firing power-event', 'resolved power-event'])
 })
 
+test('a UPS that gave up on its battery is not on mains again', async (t) => {
+  const hq = site()
+  hq.ups('ups-1', BATTERY)
+  hq.go(20)
+  hq.ups('ups-1', { line: 'off' })
+  hq.go(30)
+  t.ok(told(hq).includes('ended power-event'))
+  t.equal(hq.breach('power-event')?.summary, 'not on battery any more: ups-1 gives no power')
+  t.notOk(told(hq).includes('resolved power-event'))
+  t.match(
+    shown(hq, 'service-down'),
+    {
+      summary:
+        /^down: Floor 1; because ups-1 .*; redundancy lost: one more failure of .* stops .*Calls to 112/,
+      labels: { class: 'emergency' },
+    },
+    'and what is left of 112 is said with it',
+  )
+})
+
 // ---- causes and consequences
 
 test('a UPS that gives no power: one alert on what is down and why, whatever dies with it', async (t) => {

@@ -219,6 +219,9 @@ function endingOf(now: ChainNow | undefined, breach: Breach): Ending {
     const state = now?.observations.get(id)?.state
     return state === undefined || state === 'unknown'
   })
+  const dead = causes.filter((id) => now?.observations.get(id)?.state === 'down')
+  if (dead.length > 0)
+    return { state: 'ended', summary: `not on battery any more: ${dead.join(', ')} gives no power` }
   // What is not watched was concluded from others.
   const isProven = unknown.length < causes.length
   return isProven

@@ -6,12 +6,20 @@ import { inputWord } from '../../topology/cut-sets.ts'
 import { SEVERITIES } from '../breach.ts'
 import { defineRule, type Rule, type RuleContext } from '../rule.ts'
 import type { ChainNow } from './chain.ts'
-import { causesWords, consequencesOf, explainsIn, labelsOfEvent, listOf } from './event-words.ts'
+import {
+  causesWords,
+  consequencesOf,
+  explainsIn,
+  fragileWords,
+  labelsOfEvent,
+  listOf,
+} from './event-words.ts'
 import {
   bootUs,
   byUrgency,
   coneOf,
   coneOfComponent,
+  fragileIn,
   isNewsDue,
   rootsOf,
   serviceName,
@@ -117,16 +125,18 @@ class ServiceDown implements Rule {
       ),
     ].filter((word) => word !== '')
     const possible = this.#possibleCauses(now, all)
+    const fragile = fragileIn(now).filter((one) => one.causes.some((id) => causes.includes(id)))
+    const besides = fragile.length === 0 ? '' : `; ${fragileWords(now, fragile)}`
     return {
       site,
       object: `services of ${site}`,
       severity: this.#options.severity,
-      summary: `down: ${services}; ${because.join('; ')}${possible}`,
+      summary: `down: ${services}; ${because.join('; ')}${possible}${besides}`,
       labels: labelsOfEvent(
         this.#context,
         site,
         causes,
-        all.some(({ service }) => service.isEmergency),
+        [...all, ...fragile].some(({ service }) => service.isEmergency),
       ),
       evidence: {
         causes: causes.join(' '),

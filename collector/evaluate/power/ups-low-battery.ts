@@ -33,7 +33,7 @@ export const upsLowBattery = defineRule({
           const isEnding = fields['forced_shutdown'] === true || fields['shutdown_pending'] === true
           // A calibration drains the battery on purpose, and ends before it is empty.
           const isBad = isEnding || (line === 'battery' && isLow && !isOnPurpose)
-          if (!isBad) return line === 'battery' ? BETWEEN : WELL
+          if (!isBad) return line === 'battery' || line === 'off' ? BETWEEN : WELL
           const left = leftWords(facts)
           const where = line === 'battery' ? 'on battery' : line
           return {

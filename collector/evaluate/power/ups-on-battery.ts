@@ -30,6 +30,8 @@ export const upsOnBattery = defineRule({
           const facts = readUps(fields)
           const { line, isOnPurpose, chargeRatio, runtimeLeftS } = facts
           if (line === 'unknown') return UNKNOWN_JUDGEMENT
+          // One that gave up is not on mains again.
+          if (line === 'off') return BETWEEN
           if (line !== 'battery') return WELL
           if (isOnPurpose) return BETWEEN
           const left = leftWords(facts)
