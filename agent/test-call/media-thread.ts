@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { TransientError, reasonOf } from '../../common/errors.ts'
 import { siblingModule } from '../capture/sibling-module.ts'
@@ -6,6 +7,9 @@ import type { FromMedia, MediaPorts, MediaSettings, Remote, ToMedia } from './me
 
 /** The thread keeps little that is young or old. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 }
+
+/** Then it hangs. */
+const CLOSE_WITHIN_MS = 500
 
 /** The sound of one call, on a thread of its own that ends with it. */
 export interface CallSound {
@@ -28,9 +32,6 @@ export async function openCallSound(settings: MediaSettings): Promise<CallSound>
   const tell = (message: ToMedia): void => {
     worker.postMessage(message)
   }
-  const close = async (): Promise<void> => {
-    await worker.terminate()
-  }
   const ended = new Promise<FromMedia>((resolve) => {
     worker.once('error', (error) => {
       resolve({ kind: 'failed', reason: reasonOf(error) })
@@ -39,6 +40,11 @@ export async function openCallSound(settings: MediaSettings): Promise<CallSound>
       resolve({ kind: 'failed', reason: 'it has ended' })
     })
   })
+  let closing: Promise<unknown> | undefined
+  const close = async (): Promise<void> => {
+    closing ??= shut(worker, ended)
+    await closing
+  }
   let heard = answerOf(worker, ended, 'opened')
   tell({ kind: 'open', ...settings })
   const opened = await heard
@@ -64,6 +70,16 @@ export async function openCallSound(settings: MediaSettings): Promise<CallSound>
     },
     close,
   }
+}
+
+/** Node dies of a datagram that comes to a thread while it is being ended: first the sockets go, then the thread. */
+async function shut(worker: Worker, ended: Promise<FromMedia>): Promise<void> {
+  const hangs = once(AbortSignal.timeout(CLOSE_WITHIN_MS), 'abort')
+  const closed = answerOf(worker, ended, 'closed')
+  const question: ToMedia = { kind: 'close' }
+  worker.postMessage(question)
+  await Promise.race([closed, hangs])
+  await worker.terminate()
 }
 
 /** The next answer of this kind, or why there is none. */

@@ -67,6 +67,9 @@ async function handle(message: ToMedia): Promise<void> {
       return
     case 'finish':
       await finish(message.waitMs)
+      return
+    case 'close':
+      close()
   }
 }
 
@@ -195,6 +198,16 @@ async function finish(waitMs: number): Promise<void> {
       reason,
     },
   })
+}
+
+function close(): void {
+  clearTimeout(timer)
+  for (const pair of [pairs.v4, pairs.v6]) {
+    pair?.rtp.close()
+    pair?.rtcp.close()
+  }
+  pairs = { v4: undefined, v6: undefined }
+  tell({ kind: 'closed' })
 }
 
 function fulfilled<T>(settled: PromiseSettledResult<T>): T | undefined {

@@ -33,8 +33,11 @@ export type ToMedia =
   | { readonly kind: 'answered' }
   /** Stop sending, wait for what is under way at most so long, and report. */
   | { readonly kind: 'finish'; readonly waitMs: number }
+  /** Let go of the ports. */
+  | { readonly kind: 'close' }
 
 export type FromMedia =
   | { readonly kind: 'opened'; readonly ports: MediaPorts }
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'report'; readonly report: MediaReport; readonly loopDelayMs: number }
+  | { readonly kind: 'closed' }
