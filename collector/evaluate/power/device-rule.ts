@@ -3,8 +3,8 @@ import type { Measurement, MeasurementName } from '../../../common/measurement.t
 import { fingerprintOf, SEVERITIES, type Severity } from '../breach.ts'
 import { copyOf } from '../copy-of.ts'
 import type { Rule, RuleContext } from '../rule.ts'
-import { Findings, type Finding } from '../sip/findings.ts'
-import { isCurrent } from '../sip/points.ts'
+import { Findings, type Finding } from '../findings.ts'
+import { isCurrent } from '../points.ts'
 import { items, parts } from '../snapshot.ts'
 import { lasting, utcMinute } from '../words.ts'
 import {

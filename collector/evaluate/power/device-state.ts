@@ -2,7 +2,7 @@ import type { FieldValue, Measurement, MeasurementName } from '../../../common/m
 import type { Observation } from '../../topology/dependency.ts'
 import type { Watchable } from '../../topology/watchable.ts'
 import { readCall } from '../sip/call-verdict.ts'
-import { countOf, numberOf, textOf } from '../sip/points.ts'
+import { countOf, numberOf, textOf } from '../points.ts'
 import { counted, percent } from '../words.ts'
 import { leftWords, readUps } from './ups-facts.ts'
 

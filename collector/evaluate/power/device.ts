@@ -2,7 +2,7 @@ import type { Measurement } from '../../../common/measurement.ts'
 import type { Component } from '../../topology/dependency.ts'
 import { UNKNOWN } from '../../topology/site.ts'
 import type { RuleContext } from '../rule.ts'
-import { textOf } from '../sip/points.ts'
+import { textOf } from '../points.ts'
 import { componentLabels } from './component-words.ts'
 
 /** What people call a device, and whose it is: from the site file where it is drawn there, else from the reading. */

@@ -3,7 +3,7 @@ import type { Measurement, MeasurementName } from '../../../common/measurement.t
 import { duration } from '../../../common/settings.ts'
 import { SEVERITIES } from '../breach.ts'
 import { defineRule, type RuleContext } from '../rule.ts'
-import { numberOf, textOf } from '../sip/points.ts'
+import { numberOf, textOf } from '../points.ts'
 import { UNKNOWN_JUDGEMENT, WELL, type Judgement } from './condition.ts'
 import { componentOf } from './device.ts'
 import { DeviceRule } from './device-rule.ts'

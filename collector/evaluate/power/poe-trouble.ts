@@ -3,7 +3,7 @@ import type { Measurement, MeasurementName } from '../../../common/measurement.t
 import { duration, ratio } from '../../../common/settings.ts'
 import { SEVERITIES } from '../breach.ts'
 import { defineRule } from '../rule.ts'
-import { countOf, numberOf, textOf } from '../sip/points.ts'
+import { countOf, numberOf, textOf } from '../points.ts'
 import { counted, percent } from '../words.ts'
 import { BETWEEN, UNKNOWN_JUDGEMENT, WELL, type Judgement } from './condition.ts'
 import { DeviceRule } from './device-rule.ts'

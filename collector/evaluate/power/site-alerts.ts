@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Breach, Severity } from '../breach.ts'
 import { fingerprintOf } from '../breach.ts'
 import type { RuleContext } from '../rule.ts'
-import { Findings } from '../sip/findings.ts'
+import { Findings } from '../findings.ts'
 import { items, parts } from '../snapshot.ts'
 
 /** What is found at one site now: one event, one alert. */

@@ -1,5 +1,5 @@
 import type { Measurement } from '../../../common/measurement.ts'
-import { numberOf, textOf } from '../sip/points.ts'
+import { numberOf, textOf } from '../points.ts'
 import { lasting, percent } from '../words.ts'
 
 /** What rules read out of a point `ups`. */

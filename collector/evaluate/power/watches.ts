@@ -4,7 +4,7 @@ import type { Component, Observation, Watch } from '../../topology/dependency.ts
 import type { Model } from '../../topology/model.ts'
 import { copyOf } from '../copy-of.ts'
 import { items } from '../snapshot.ts'
-import { isCurrent, numberOf } from '../sip/points.ts'
+import { isCurrent, numberOf } from '../points.ts'
 import { lasting } from '../words.ts'
 import { deviceStateOf, type DeviceState } from './device-state.ts'
 import { rhythmUs } from './rhythm.ts'

@@ -1,6 +1,6 @@
 import type { Measurement, MeasurementName } from '../../../common/measurement.ts'
 import type { Topology } from '../../topology/site.ts'
-import { observerOf, placeOf, textOf } from './points.ts'
+import { observerOf, placeOf, textOf } from '../points.ts'
 import { FRAUD } from './source.ts'
 import type { Counts } from './window.ts'
 import type { Seen } from './windows.ts'

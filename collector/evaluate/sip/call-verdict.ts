@@ -1,7 +1,7 @@
 import type { Measurement } from '../../../common/measurement.ts'
 import { lowerBound } from '../wilson.ts'
 import { count, percent } from '../words.ts'
-import { countOf, numberOf, textOf } from './points.ts'
+import { countOf, numberOf, textOf } from '../points.ts'
 
 /** What of a test call is wrong: it does not come up, it is silent one way or both, or too much is lost on one of its ways. */
 export type CallFault = 'set-up' | 'sound' | 'loss'

@@ -4,9 +4,9 @@ import { fingerprintOf, type Severity } from '../breach.ts'
 import { defineRule, type Rule, type RuleContext } from '../rule.ts'
 import { parts } from '../snapshot.ts'
 import { count } from '../words.ts'
-import { Findings } from './findings.ts'
-import { HOURS, hoursAt, readHours } from './hours.ts'
-import { hostOf, isCurrent, numberOf, placeOf, textOf } from './points.ts'
+import { Findings } from '../findings.ts'
+import { HOURS, hoursAt, readHours } from '../hours.ts'
+import { hostOf, isCurrent, numberOf, placeOf, textOf } from '../points.ts'
 
 const NAME = 'certificate-expiring'
 /** A check whose connection is still open tells nothing of the certificate. */

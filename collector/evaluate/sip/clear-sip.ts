@@ -6,7 +6,7 @@ import { fingerprintOf, SEVERITIES } from '../breach.ts'
 import { defineRule, type RuleContext } from '../rule.ts'
 import { counted, lasting } from '../words.ts'
 import { withExample } from './examples.ts'
-import { countOf, observerOf, placeOf, textOf } from './points.ts'
+import { countOf, observerOf, placeOf, textOf } from '../points.ts'
 import { FRAUD } from './source.ts'
 import { WatchingRule, type Watch } from './watching-rule.ts'
 

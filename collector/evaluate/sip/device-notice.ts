@@ -6,7 +6,7 @@ import { defineRule, type RuleContext, type RuleKind } from '../rule.ts'
 import { counted, lasting } from '../words.ts'
 import { ACCOUNT } from './account.ts'
 import { withExample } from './examples.ts'
-import { numberOf, observerOf, placeOf, textOf } from './points.ts'
+import { numberOf, observerOf, placeOf, textOf } from '../points.ts'
 import { FRAUD } from './source.ts'
 import { WatchingRule, type Watch } from './watching-rule.ts'
 

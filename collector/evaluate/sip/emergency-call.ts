@@ -6,8 +6,8 @@ import { defineRule, type Rule, type RuleContext } from '../rule.ts'
 import { items, parts } from '../snapshot.ts'
 import { utcMinute } from '../words.ts'
 import { EMERGENCY } from './emergency-readiness.ts'
-import { Findings } from './findings.ts'
-import { isCurrent, numberOf, placeOf, textOf } from './points.ts'
+import { Findings } from '../findings.ts'
+import { isCurrent, numberOf, placeOf, textOf } from '../points.ts'
 
 const NAME = 'emergency-call'
 /** The same call on its second hop, or dialled again at once: one notice. */

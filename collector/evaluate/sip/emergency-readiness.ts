@@ -7,8 +7,8 @@ import { emergencyPower, type EmergencyPower } from '../power/emergency-power.ts
 import { defineRule, type Rule, type RuleContext } from '../rule.ts'
 import { items, parts } from '../snapshot.ts'
 import { utcMinute } from '../words.ts'
-import { Findings } from './findings.ts'
-import { isCurrent, placeOf } from './points.ts'
+import { Findings } from '../findings.ts'
+import { isCurrent, placeOf } from '../points.ts'
 import { NewestChecks, type Answer } from './newest-checks.ts'
 
 const NAME = 'emergency-readiness'

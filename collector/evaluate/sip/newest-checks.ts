@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Measurement } from '../../../common/measurement.ts'
 import { copyOf } from '../copy-of.ts'
 import { items } from '../snapshot.ts'
-import { countOf, intervalUsOf, textOf } from './points.ts'
+import { countOf, intervalUsOf, textOf } from '../points.ts'
 import { readRegistrationCheck } from './registration-check.ts'
 
 /** What the newest active checks say, site by site. */

@@ -1,5 +1,5 @@
 import type { Measurement } from '../../../common/measurement.ts'
-import { countOf, intervalUsOf, numberOf, textOf } from './points.ts'
+import { countOf, intervalUsOf, numberOf, textOf } from '../points.ts'
 
 /**
  * registered: it is. unregistered: credentials are right, and nobody has registered it. refused: the registrar says no. silent: no answer

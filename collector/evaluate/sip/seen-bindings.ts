@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Measurement } from '../../../common/measurement.ts'
 import { copyOf } from '../copy-of.ts'
 import { items } from '../snapshot.ts'
-import { countOf, intervalUsOf, observerOf } from './points.ts'
+import { countOf, intervalUsOf, observerOf } from '../points.ts'
 
 /** Registrations seen on taps: the newest word of each tap on each registrar. */
 

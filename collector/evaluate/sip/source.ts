@@ -1,8 +1,8 @@
 import type { Measurement, MeasurementName } from '../../../common/measurement.ts'
 import type { Topology } from '../../topology/site.ts'
 import { fingerprintOf } from '../breach.ts'
-import type { Finding, Findings } from './findings.ts'
-import { countOf, observerOf, placeOf, textOf } from './points.ts'
+import type { Finding, Findings } from '../findings.ts'
+import { countOf, observerOf, placeOf, textOf } from '../points.ts'
 import type { Counts } from './window.ts'
 import type { Seen } from './windows.ts'
 

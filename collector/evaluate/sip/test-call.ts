@@ -7,8 +7,8 @@ import { defineRule, type Rule, type RuleContext } from '../rule.ts'
 import { items, parts } from '../snapshot.ts'
 import { lasting, percent, utcMinute } from '../words.ts'
 import { readCall } from './call-verdict.ts'
-import { Findings } from './findings.ts'
-import { countOf, hostOf, intervalUsOf, isCurrent, placeOf, textOf } from './points.ts'
+import { Findings } from '../findings.ts'
+import { countOf, hostOf, intervalUsOf, isCurrent, placeOf, textOf } from '../points.ts'
 
 const NAME = 'test-call'
 const FORGOTTEN_US = 5 * 60_000_000

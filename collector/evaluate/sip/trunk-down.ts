@@ -5,8 +5,8 @@ import { copyOf } from '../copy-of.ts'
 import { defineRule, type Rule, type RuleContext } from '../rule.ts'
 import { items, parts } from '../snapshot.ts'
 import { lasting, utcMinute } from '../words.ts'
-import { Findings } from './findings.ts'
-import { countOf, hostOf, intervalUsOf, isCurrent, numberOf, placeOf, textOf } from './points.ts'
+import { Findings } from '../findings.ts'
+import { countOf, hostOf, intervalUsOf, isCurrent, numberOf, placeOf, textOf } from '../points.ts'
 
 const NAME = 'trunk-down'
 const FORGOTTEN_US = 5 * 60_000_000

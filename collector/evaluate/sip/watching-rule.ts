@@ -1,8 +1,8 @@
 import type { Measurement, MeasurementName } from '../../../common/measurement.ts'
 import type { Rule, RuleContext } from '../rule.ts'
 import { parts } from '../snapshot.ts'
-import { Findings, type Finding } from './findings.ts'
-import { isCurrent, isFuture } from './points.ts'
+import { Findings, type Finding } from '../findings.ts'
+import { isCurrent, isFuture } from '../points.ts'
 import { Windows, type Seen, type Watched } from './windows.ts'
 
 export interface Watch {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { BusinessHours, isTimeZone } from '../../topology/business-hours.ts'
-import type { Topology } from '../../topology/site.ts'
+import { BusinessHours, isTimeZone } from '../topology/business-hours.ts'
+import type { Topology } from '../topology/site.ts'
 
 /** Options of a rule that judges by the time of the day. */
 export const HOURS = {

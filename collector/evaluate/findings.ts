@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { breachSchema, SEVERITIES, type Breach, type Severity } from '../breach.ts'
-import type { RuleContext } from '../rule.ts'
-import { items } from '../snapshot.ts'
-import { lasting } from '../words.ts'
+import { breachSchema, SEVERITIES, type Breach, type Severity } from './breach.ts'
+import type { RuleContext } from './rule.ts'
+import { items } from './snapshot.ts'
+import { lasting } from './words.ts'
 
 /** More alerts of one rule at a time help nobody; what is beyond is counted. */
 const MAX_OPEN = 200

@@ -1,5 +1,5 @@
-import type { FieldValue, Measurement } from '../../../common/measurement.ts'
-import { UNKNOWN, type Topology } from '../../topology/site.ts'
+import type { FieldValue, Measurement } from '../../common/measurement.ts'
+import { UNKNOWN, type Topology } from '../topology/site.ts'
 
 /** What rules on SIP read out of points. */
 
