@@ -1,16 +1,17 @@
 import { z } from 'zod'
-import { Families } from '../topology/cut-sets.ts'
 import type { Topology } from '../topology/site.ts'
 import { SEVERITIES, type Breach } from './breach.ts'
+import { Dark } from './dark.ts'
 import type { Chain, ChainNow } from './power/chain.ts'
 import { bootUs, coneOfComponent, isNewsDue } from './power/fragility.ts'
+import { OwnChecks } from './own-checks.ts'
 import type { ChangeKind } from './rule.ts'
 import { items, parts } from './snapshot.ts'
 
 /**
  * A cause mutes its consequences: when a UPS is off, people are told of it and not of the ten phones behind it. Only a component observed
- * failed, of which people are told, mutes anything; what is merely unknown or concluded mutes nothing. Calls to the emergency services,
- * services that are down and whatever is about fraud are never muted.
+ * failed, of which people are told, mutes anything; what is merely unknown or concluded mutes nothing. Calls to the emergency services
+ * and whatever is about fraud are never muted; a service that is down only where its own check has told that already.
  */
 
 /** About single things, which may be without what they need. Whatever is not here is never muted. */
@@ -35,12 +36,15 @@ const EVENTS: ReadonlySet<string> = new Set(['service-down', 'power-event', 'red
 const PARTS: ReadonlySet<string> = new Set([
   ...['ups-on-battery', 'ups-low-battery', 'ups-no-output', 'ups-no-backup', 'ats-redundancy'],
   ...['pdu-outlet-off', 'poe-budget', 'component-down', 'trunk-down', 'redundancy-lost'],
+  ...['test-call', 'registration-lost'],
 ])
 
 /** A cause that is observed is told of within this: its alert has a hold of its own. */
 const TOLD_WITHIN_US = 60_000_000
 /** What was without power comes back on its own: so long after its cause is gone, and however long it takes to boot. */
 const SETTLE_US = 60_000_000
+/** Over only after several good checks: told again not before another one failed. */
+const SLOW_TO_HEAL: ReadonlySet<string> = new Set(['test-call'])
 /** For a reading of what stands behind what failed: it is polled at once. */
 const NEWS_US = 5_000_000
 const PHONE = /phone/i
@@ -59,8 +63,11 @@ type Muted = z.output<typeof mutedSchema>
 /** To be told, to be muted by what, or to be decided when a reading that is under way is in. */
 export type Verdict = 'tell' | 'wait' | { readonly explainedBy: string }
 
+type Asked = Pick<Chain, 'now' | 'watchedBy' | 'siteOf' | 'servicesWatchedBy' | 'watchersOf'>
+
 export class Inhibition {
-  readonly #chain: Pick<Chain, 'now' | 'watchedBy' | 'siteOf'>
+  readonly #chain: Asked
+  readonly #checks: OwnChecks
   readonly #topology: () => Topology
   /** Alerts nobody was told of, by fingerprint. */
   readonly #muted = new Map<string, Muted>()
@@ -69,12 +76,9 @@ export class Inhibition {
   /** What was worked out last: alerts come in crowds. */
   #dark: Dark | undefined
 
-  constructor(
-    restored: unknown,
-    chain: Pick<Chain, 'now' | 'watchedBy' | 'siteOf'>,
-    topology: () => Topology,
-  ) {
+  constructor(restored: unknown, chain: Asked, topology: () => Topology) {
     this.#chain = chain
+    this.#checks = new OwnChecks(chain)
     this.#topology = topology
     const memory = parts(restored)
     for (const muted of items(mutedSchema, memory['muted']))
@@ -170,7 +174,8 @@ export class Inhibition {
       }
       const bareUs = Math.min(muted.bareUs ?? nowUs, nowUs)
       this.#muted.set(fingerprint, { ...muted, bareUs })
-      if (nowUs - bareUs < SETTLE_US + this.#bootUs(breach)) continue
+      if (nowUs - bareUs < this.#settleUs(breach)) continue
+      if (SLOW_TO_HEAL.has(breach.rule) && breach.updatedUs <= bareUs) continue
       this.#muted.delete(fingerprint)
       told.push(breach)
     }
@@ -188,7 +193,11 @@ export class Inhibition {
         !this.#muted.has(fingerprint) &&
         !this.#waiting.has(fingerprint),
     )
-    return this.#eventOf(breach, others) ?? this.#causeOf(breach, others, now)
+    return (
+      this.#checks.explain(breach, others) ??
+      this.#eventOf(breach, others) ??
+      this.#causeOf(breach, others, now)
+    )
   }
 
   /** The alert on the event that this is a part of. */
@@ -241,10 +250,16 @@ export class Inhibition {
     const now = this.#chain.now
     if (now === undefined || !CONSEQUENCES.has(breach.rule)) return false
     const components = this.#componentsOf(breach)
+    if (this.#checks.isServiceDownDue(breach, components)) return true
     return components.length > 0 && isNewsDue(now, components, breach.sinceUs)
   }
 
-  /** How long what it is about needs to be back once its cause is gone. */
+  /** How long what it is about needs to be back once its cause is gone; a cause that came to light is told at once. */
+  #settleUs(breach: Breach): number {
+    if (breach.rule === 'service-down' && breach.evidence['causes'] !== '') return 0
+    return SETTLE_US + this.#bootUs(breach)
+  }
+
   #bootUs(breach: Breach): number {
     const model = this.#chain.now?.live.model
     if (model === undefined) return 0
@@ -270,7 +285,9 @@ export class Inhibition {
     const watched = [
       ...(trunk === undefined ? [] : this.#watching('sip_options', trunk, agent)),
       ...(account === undefined ? [] : this.#watching('sip_registration', account, agent)),
-      ...(target === undefined ? [] : this.#watching('ping', target, agent)),
+      ...(target === undefined
+        ? []
+        : this.#watching(rule === 'test-call' ? 'sip_call' : 'ping', target, agent)),
     ]
     if (watched.length > 0) return watched
     if (agent === undefined || !OF_AGENTS.has(rule)) return []
@@ -279,51 +296,11 @@ export class Inhibition {
   }
 
   #watching(
-    name: 'sip_options' | 'sip_registration' | 'ping',
+    name: 'sip_options' | 'sip_registration' | 'sip_call' | 'ping',
     target: string,
     agent = '',
   ): readonly string[] {
     return this.#chain.watchedBy({ name, tags: { target, agent } })
-  }
-}
-
-/** What does not work for want of what is observed failed. */
-class Dark {
-  readonly now: ChainNow
-  readonly key: string
-  readonly #families: Families
-
-  constructor(now: ChainNow, observed: readonly string[]) {
-    const { model } = now.live
-    const suspects = new Set(observed.flatMap((id) => model.indexOf.get(id) ?? []))
-    this.now = now
-    this.key = observed.join(' ')
-    this.#families = new Families(model, 2, { suspects })
-  }
-
-  /** The first of what a component is without; undefined where it has what it needs. */
-  causeOf(id: string): string | undefined {
-    const { model } = this.now.live
-    const entry = model.components[model.indexOf.get(id) ?? -1]
-    // What it needs never leads back to itself.
-    return entry === undefined ? undefined : this.#families.cutSets(entry.needs).sets[0]?.[0]
-  }
-
-  /** Where so many phones are without, what the first of them is without. */
-  phones(
-    phones: readonly { readonly id: string; readonly count: number }[],
-    missing: number,
-  ): string | undefined {
-    let left = missing
-    let cause: string | undefined
-    for (const { id, count } of phones) {
-      const why = this.causeOf(id)
-      if (why === undefined) continue
-      cause ??= why
-      left -= count
-      if (left <= 0) return cause
-    }
-    return undefined
   }
 }
 

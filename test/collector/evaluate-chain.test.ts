@@ -70,25 +70,11 @@ function shown(of: PowerSite, rule: string) {
   return of.evaluator.breaches().find((breach) => breach.rule === rule && breach.state === 'firing')
 }
 
-/** What people were told, in order, without what another alert explains. */
-function told(of: PowerSite): string[] {
-  return of.changes
-    .filter(({ explainedBy }) => explainedBy === undefined)
-    .map(({ kind, breach }) => `${kind} ${breach.rule}`)
-}
-
-/** What was explained by another alert, and by which. */
-function muted(of: PowerSite): string[] {
-  return of.changes.flatMap(({ kind, breach, explainedBy }) =>
-    explainedBy === undefined ? [] : [`${kind} ${breach.rule}: ${explainedBy}`],
-  )
-}
-
 // ---- power events
 
 test('mains lost on one feed: within 5 s one alert says what one more failure would stop, and no other', async (t) => {
   const hq = site()
-  t.same(told(hq), [])
+  t.same(hq.told(), [])
   hq.ups('ups-1', BATTERY)
   t.equal(hq.go(2), '')
   t.equal(hq.go(1), 'firing power-event power of hq')
@@ -105,12 +91,12 @@ test('mains lost on one feed: within 5 s one alert says what one more failure wo
     'redundancy lost: one more failure of battery-1 stops Floor 1; because ups-1 (B1/2.14/rack 3, circuit L3-7): on battery, 90 % charge, 90 min left; input of ups-1 lost: mains-a or something between',
   )
   hq.go(60)
-  t.same(told(hq), ['firing power-event'])
-  t.same(muted(hq), ['firing ups-on-battery: power of hq'])
+  t.same(hq.told(), ['firing power-event'])
+  t.same(hq.muted(), ['firing ups-on-battery: power of hq'])
   hq.ups('ups-1', {})
   hq.go(120)
   t.same(
-    told(hq),
+    hq.told(),
     ['firing power-event', 'resolved power-event'],
     'its end is told, that of the muted is not',
   )
@@ -124,10 +110,10 @@ test('both feeds on battery are the same event; low time and low batteries make 
   }
   both({})
   hq.go(30)
-  t.same(told(hq), ['firing power-event'])
+  t.same(hq.told(), ['firing power-event'])
   both({ runtime_left_s: 3000, charge_ratio: 0.5 })
   hq.go(5)
-  t.same(told(hq), ['firing power-event', 'escalated power-event'], '112 should last 60 min')
+  t.same(hq.told(), ['firing power-event', 'escalated power-event'], '112 should last 60 min')
   t.match(hq.breach('power-event'), {
     severity: 'critical',
     summary:
@@ -141,17 +127,17 @@ test('both feeds on battery are the same event; low time and low batteries make 
     shown(hq, 'power-event')?.summary,
     /^Calls to 112 1[34] min left \(should be 60 min\), .*Calls to outside 1[34] min left \(should be 20 min\)/,
   )
-  t.equal(told(hq).length, 3, 'less than 15 min: told again')
+  t.equal(hq.told().length, 3, 'less than 15 min: told again')
   both({ runtime_left_s: 700, charge_ratio: 0.1, low_battery: true })
   hq.go(5)
   t.match(shown(hq, 'power-event')?.summary, /^battery low: ups-1, ups-2; Calls to 112 11 min left/)
   t.same(
-    muted(hq).map((line) => line.split(' ')[1]),
+    hq.muted().map((line) => line.split(' ')[1]),
     ['ups-on-battery:', 'ups-low-battery:'],
   )
   both({ line: 'online', runtime_left_s: 300, charge_ratio: 0.1 })
   hq.go(120)
-  t.equal(told(hq).at(-1), 'resolved power-event')
+  t.equal(hq.told().at(-1), 'resolved power-event')
   t.same(hq.firing(), [])
 })
 
@@ -162,7 +148,7 @@ test('what is fragile already and runs low at once is told at once, and low batt
     'firing power-event power of hq\nfiring ups-low-battery UPS ups-1',
   )
   t.equal(hq.breach('power-event')?.severity, 'critical')
-  t.same(told(hq), ['firing power-event'])
+  t.same(hq.told(), ['firing power-event'])
 })
 
 test('a dip that is over by the next look is nobody’s business', async (t) => {
@@ -172,7 +158,7 @@ test('a dip that is over by the next look is nobody’s business', async (t) => 
   hq.ups('ups-1', {})
   hq.go(60)
   t.same(
-    told(hq).filter((word) => !word.includes('ups-transfers')),
+    hq.told().filter((word) => !word.includes('ups-transfers')),
     [],
   )
 })
@@ -181,13 +167,13 @@ test('contact lost on battery keeps the event open, and its clock runs on', asyn
   const hq = site()
   hq.ups('ups-1', { ...BATTERY, runtime_left_s: 1000 })
   hq.go(20)
-  const last = told(hq).length
+  const last = hq.told().length
   hq.ups('ups-1', { line: 'unknown', comms_lost: true, reason: 'DRIVER-NOT-CONNECTED' })
   hq.go(300)
   t.ok(hq.firing().includes('power-event power of hq'))
   t.match(shown(hq, 'power-event')?.summary, /Floor 1 (9|10|11) min left \(should be 15 min\)/)
-  t.ok(told(hq).slice(last).includes('firing power-blind'), 'and that contact was lost is told')
-  t.notOk(told(hq).some((word) => word.startsWith('resolved')))
+  t.ok(hq.told().slice(last).includes('firing power-blind'), 'and that contact was lost is told')
+  t.notOk(hq.told().some((word) => word.startsWith('resolved')))
 })
 
 test('a restart neither forgets an event nor tells it again', async (t) => {
@@ -196,7 +182,7 @@ test('a restart neither forgets an event nor tells it again', async (t) => {
   hq.go(20)
   hq.restart()
   hq.go(30)
-  t.same(told(hq), ['firing power-event'])
+  t.same(hq.told(), ['firing power-event'])
   t.same(
     hq.evaluator
       .breaches()
@@ -207,7 +193,7 @@ test('a restart neither forgets an event nor tells it again', async (t) => {
   hq.ups('ups-1', {})
   hq.restart()
   hq.go(60)
-  t.same(told(hq), ['firing power-event', 'resolved power-event'])
+  t.same(hq.told(), ['firing power-event', 'resolved power-event'])
 })
 
 test('a UPS that gave up on its battery is not on mains again', async (t) => {
@@ -216,9 +202,9 @@ test('a UPS that gave up on its battery is not on mains again', async (t) => {
   hq.go(20)
   hq.ups('ups-1', { line: 'off' })
   hq.go(30)
-  t.ok(told(hq).includes('ended power-event'))
+  t.ok(hq.told().includes('ended power-event'))
   t.equal(hq.breach('power-event')?.summary, 'not on battery any more: ups-1 gives no power')
-  t.notOk(told(hq).includes('resolved power-event'))
+  t.notOk(hq.told().includes('resolved power-event'))
   t.match(
     shown(hq, 'service-down'),
     {
@@ -236,7 +222,7 @@ test('a UPS that gives no power: one alert on what is down and why, whatever die
   const hq = site()
   hq.agents = ['gw-1', 'gw-2']
   hq.go(30)
-  const before = told(hq).length
+  const before = hq.told().length
   hq.ups('ups-1', { line: 'off' })
   ping(hq, 'sw-1', false)
   trunk(hq, 'trunk-a', false)
@@ -246,10 +232,10 @@ test('a UPS that gives no power: one alert on what is down and why, whatever die
   )
   hq.go(180)
   t.same(
-    told(hq).slice(before),
+    hq.told().slice(before),
     ['firing service-down', 'firing redundancy-lost', 'firing ups-no-output'].slice(
       0,
-      told(hq).length - before,
+      hq.told().length - before,
     ),
   )
   t.match(shown(hq, 'service-down'), {
@@ -261,7 +247,7 @@ test('a UPS that gives no power: one alert on what is down and why, whatever die
       explains: 'sw-1, gw-2-host, phones-1, trunk-a',
     },
   })
-  const explained = muted(hq).join('\n')
+  const explained = hq.muted().join('\n')
   for (const rule of ['component-down', 'trunk-down', 'ups-no-output', 'redundancy-lost'])
     t.match(explained, `firing ${rule}: `, rule)
   hq.ups('ups-1', {})
@@ -276,12 +262,12 @@ test('what is still there when its cause is gone is told, after the time it take
   hq.ups('ups-1', { line: 'off' })
   ping(hq, 'sw-1', false)
   hq.go(60)
-  const before = told(hq).length
+  const before = hq.told().length
   hq.ups('ups-1', {})
   hq.go(200)
-  t.same(told(hq).slice(before), [], 'it boots')
+  t.same(hq.told().slice(before), [], 'it boots')
   hq.go(60)
-  t.same(told(hq).slice(before), ['escalated service-down'], 'it does not come back')
+  t.same(hq.told().slice(before), ['escalated service-down'], 'it does not come back')
   t.match(hq.breach('service-down'), {
     summary: /^down: Floor 1; because sw-1: no answer to 5 pings/,
     labels: { owner: 'ict' },
@@ -293,14 +279,14 @@ test('a dead switch is told once, with what hangs on it, and explains trunk and 
   ping(hq, 'sw-2', false)
   trunk(hq, 'trunk-b', false)
   hq.go(120)
-  t.same(told(hq), ['firing redundancy-lost'])
+  t.same(hq.told(), ['firing redundancy-lost'])
   t.match(hq.breach('redundancy-lost')?.summary, /because sw-2: no answer to 5 pings$/)
-  t.match(muted(hq).sort(), [/^firing component-down: redundancy of hq/, /^firing trunk-down: /])
+  t.match(hq.muted().sort(), [/^firing component-down: redundancy of hq/, /^firing trunk-down: /])
   ping(hq, 'sw-2', true)
   trunk(hq, 'trunk-b', true)
   hq.go(120)
   t.same(hq.firing(), [])
-  t.same(told(hq), ['firing redundancy-lost', 'resolved redundancy-lost'])
+  t.same(hq.told(), ['firing redundancy-lost', 'resolved redundancy-lost'])
 })
 
 test('what is unknown mutes nothing, and is named as what may be the reason', async (t) => {
@@ -309,9 +295,9 @@ test('what is unknown mutes nothing, and is named as what may be the reason', as
   ping(hq, 'sw-1', false)
   hq.go(60)
   t.same(
-    told(hq).sort(),
+    hq.told().sort(),
     ['firing power-blind', 'firing redundancy-lost', 'firing service-down']
-      .filter((word) => told(hq).includes(word))
+      .filter((word) => hq.told().includes(word))
       .sort(),
   )
   t.match(
@@ -326,7 +312,7 @@ test('a UPS on battery explains no dead phone', async (t) => {
   hq.go(30)
   ping(hq, 'sw-1', false)
   hq.go(60)
-  t.ok(told(hq).includes('firing service-down'))
+  t.ok(hq.told().includes('firing service-down'))
   t.match(hq.breach('service-down')?.summary, /^down: Floor 1; because sw-1: no answer/)
 })
 
@@ -353,7 +339,7 @@ test('a service-down names the power behind a dead switch when its reading comes
   hq.go(10)
   t.equal(ping(hq, 'sw-1', false), '', 'the UPS was read before: its next reading is waited for')
   hq.go(2)
-  t.same(told(hq), [])
+  t.same(hq.told(), [])
   hq.ups('ups-1', { line: 'off' })
   t.match(hq.breach('service-down')?.summary, /^down: Floor 1; because ups-1 .*: its output is off/)
 })

@@ -90,6 +90,26 @@ export class SipSite {
     return this.changes.filter(({ breach }) => breach.rule === rule).at(-1)?.breach
   }
 
+  /** What people were told, in order, without what another alert explains. */
+  told(): string[] {
+    return this.changes
+      .filter(({ explainedBy }) => explainedBy === undefined)
+      .map(({ kind, breach }) => `${kind} ${breach.rule}`)
+  }
+
+  /** What was explained by another alert, and by which. */
+  muted(): string[] {
+    return this.changes.flatMap(({ kind, breach, explainedBy }) =>
+      explainedBy === undefined ? [] : [`${kind} ${breach.rule}: ${explainedBy}`],
+    )
+  }
+
+  /** The alert people were told of instead of a rule's, by its object. */
+  explanationOf(rule: string): string | undefined {
+    const breach = this.evaluator.breaches().find((open) => open.rule === rule)
+    return breach === undefined ? undefined : this.evaluator.explanationOf(breach)
+  }
+
   firing(): string[] {
     return this.evaluator
       .breaches()

@@ -81,6 +81,16 @@ export class Chain {
     return this.#watches.watchedBy(point)
   }
 
+  /** The services whose own check a point is, by id. */
+  servicesWatchedBy(point: Pick<Measurement, 'name' | 'tags'>): readonly string[] {
+    return this.#watches.servicesWatchedBy(point)
+  }
+
+  /** The agents that check a service. */
+  watchersOf(service: string): readonly string[] {
+    return this.#watches.watchersOf(service)
+  }
+
   /** The site a component is at: as drawn, else from where it is read. */
   siteOf(id: string): string | undefined {
     return this.#model?.drawing.components.get(id)?.site ?? this.#watches.siteOf(id)

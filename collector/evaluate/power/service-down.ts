@@ -53,7 +53,7 @@ export const serviceDown = defineRule({
 interface Down {
   readonly service: Service
   readonly causes: readonly string[]
-  /** What its own check says; '' where it is down for want of what it needs. */
+  /** What its own check says; '' where that does not fail. */
   readonly check: string
   readonly sinceUs: number
 }
@@ -119,9 +119,10 @@ class ServiceDown implements Rule {
     const services = listOf(all.map(({ service }) => serviceName(service)))
     const because = [
       causes.length === 0 ? '' : `because ${causesWords(now, causes)}`,
-      ...checks.map(
-        ({ service, check }) =>
-          `the check of ${serviceName(service)} fails (${check}), while nothing it needs is known to have failed`,
+      ...checks.map(({ service, check, causes: known }) =>
+        known.length > 0
+          ? `the check of ${serviceName(service)} says so too: ${check}`
+          : `the check of ${serviceName(service)} fails (${check}), while nothing it needs is known to have failed`,
       ),
     ].filter((word) => word !== '')
     const possible = this.#possibleCauses(now, all)
@@ -184,11 +185,12 @@ function downIn(now: ChainNow): readonly Down[] {
     const service = live.model.drawing.services.get(id)
     if (service === undefined) continue
     const watch = serviceWatches.get(id)
+    const check = watch?.state === 'down' ? watch.reason : ''
     if (!up) {
       const causes = [...new Set(because.flat().map((word) => upsOf.get(word) ?? word))]
-      found.push({ service, causes, check: '', sinceUs: sinceUsOf(now, causes) })
+      found.push({ service, causes, check, sinceUs: sinceUsOf(now, causes) })
     } else if (watch?.state === 'down')
-      found.push({ service, causes: [], check: watch.reason, sinceUs: watch.sinceUs })
+      found.push({ service, causes: [], check, sinceUs: watch.sinceUs })
   }
   return found
 }

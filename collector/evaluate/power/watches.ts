@@ -139,6 +139,20 @@ export class Watches {
       .map(({ id }) => id)
   }
 
+  /** The services whose own check a point is. */
+  servicesWatchedBy(point: Pick<Measurement, 'name' | 'tags'>): readonly string[] {
+    return this.#watching(point)
+      .filter(({ isService }) => isService)
+      .map(({ id }) => id)
+  }
+
+  /** The agents that check a service. */
+  watchersOf(service: string): readonly string[] {
+    const readings = [...this.#readings.values()]
+    const those = readings.filter(({ id, isService }) => isService && id === service)
+    return [...new Set(those.map(({ agent }) => agent))]
+  }
+
   /**
    * @param isIsolated whether an agent was cut off itself: what it misses is unknown
    * @returns those never heard of are not in it

@@ -1,0 +1,183 @@
+import { test } from 'tap'
+import type { FieldValue } from '../../common/measurement.ts'
+import { PowerSite } from '../support/power-readings.ts'
+
+type Fields = Readonly<Record<string, FieldValue>>
+
+/** A service that is checked by test calls, and one whose exchange is. */
+const CALLED = `
+parties: { ict: {} }
+components:
+  ups-1: { kind: ups, owner: ict, needs: [], watch: { measurement: ups, target: ups-1 } }
+  sw-1: { kind: switch, owner: ict, needs: [ups-1], watch: { measurement: ping, target: sw-1 } }
+  pbx: { kind: pbx, owner: ict, needs: [sw-1] }
+  gate: { kind: trunk, owner: ict, needs: [sw-1], watch: { measurement: sip_call, target: far } }
+services:
+  calls: { label: Calls, serves: hq, needs: [pbx], watch: { measurement: sip_call, target: echo } }
+  far: { label: Far calls, serves: hq, needs: [gate] }
+`
+const WELL: Fields = { answered: true, no_audio: false, failures_in_row: 0 }
+const BUSY: Fields = { answered: false, outcome: 'busy', status_code: 486 }
+const REST = { 'emergency-readiness': 'off', 'battery-old': 'off', 'redundancy-lost': 'off' }
+
+function site(options: Readonly<Record<string, unknown>> = {}, file = CALLED): PowerSite {
+  const made = new PowerSite({ ...REST, ...options }, file)
+  made.ups('ups-1', {})
+  ping(made, 'sw-1', true)
+  for (const target of ['echo', 'far']) call(made, WELL, target)
+  made.go(30)
+  return made
+}
+
+function ping(to: PowerSite, target: string, isThere: boolean): string {
+  return to.read('ping', target, { sent: 5, received: isThere ? 5 : 0 })
+}
+
+/** One test call, a minute after the one before. */
+function call(to: PowerSite, fields: Fields, target = 'echo', agent = 'gw-1'): void {
+  to.tell(to.point('sip_call', { target, agent }, { interval_ms: 60_000, ...fields }))
+}
+
+function calls(to: PowerSite, fields: readonly Fields[], target = 'echo', agent = 'gw-1'): void {
+  for (const one of fields) {
+    to.go(60)
+    call(to, one, target, agent)
+  }
+}
+
+function failing(...inRow: readonly number[]): Fields[] {
+  return inRow.map((count) => ({ ...BUSY, failures_in_row: count }))
+}
+
+test('a service whose own test calls fail is told once, as down, with what the calls say', async (t) => {
+  const hq = site()
+  calls(hq, failing(1, 2))
+  hq.go(20)
+  t.same(hq.told(), ['firing service-down'])
+  t.same(hq.muted(), ['firing test-call: services of hq'])
+  t.equal(
+    hq.breach('service-down')?.summary,
+    'down: Calls; the check of Calls fails (no call comes up: busy (486)), while nothing it needs is known to have failed',
+  )
+  calls(hq, [WELL])
+  hq.go(200)
+  t.same(
+    hq.told(),
+    ['firing service-down', 'resolved service-down'],
+    'one good call: up, and what waits for a second one tells nobody meanwhile',
+  )
+  calls(hq, [WELL])
+  t.same(hq.firing(), [])
+  t.same(hq.told().length, 2)
+})
+
+test('the cause behind failing test calls is told with the service, whichever is noticed first', async (t) => {
+  const cut = (hq: PowerSite): void => {
+    hq.ups('ups-1', { line: 'off' })
+    ping(hq, 'sw-1', false)
+  }
+  const callsFirst = site({ 'service-down': { hold: '3s' } })
+  calls(callsFirst, failing(1, 2))
+  callsFirst.go(1)
+  cut(callsFirst)
+  callsFirst.go(30)
+  const causeFirst = site()
+  cut(causeFirst)
+  causeFirst.go(30)
+  calls(causeFirst, failing(1, 2))
+  for (const hq of [callsFirst, causeFirst]) {
+    const down = hq.told().filter((word) => word.endsWith('service-down'))
+    t.match(down[0], 'firing service-down')
+    t.notOk(hq.told().some((word) => word.endsWith('test-call')))
+    t.equal(hq.explanationOf('test-call'), 'services of hq')
+    t.match(
+      hq.evaluator.breaches().find(({ rule }) => rule === 'service-down')?.summary,
+      /^down: Calls, Far calls; because .*ups-1: its output is off; the check of Calls says so too: no call comes up: busy \(486\)/,
+    )
+    hq.ups('ups-1', {})
+    ping(hq, 'sw-1', true)
+    calls(hq, [WELL, WELL])
+    hq.go(120)
+    t.same(hq.firing(), [])
+    t.equal(hq.told().at(-1), 'resolved service-down')
+  }
+})
+
+test('who was told of the test calls is not told again that the service is down, but of a cause', async (t) => {
+  const hq = site({ 'test-call': { checks: 1 } })
+  calls(hq, failing(1))
+  t.same(hq.told(), ['firing test-call'])
+  calls(hq, failing(2))
+  hq.go(20)
+  t.same(hq.told(), ['firing test-call'])
+  t.same(hq.muted(), ['firing service-down: test call echo'])
+  hq.restart()
+  hq.go(20)
+  t.same(hq.told(), ['firing test-call'])
+  calls(hq, [WELL, WELL])
+  t.same(hq.told(), ['firing test-call', 'resolved test-call'])
+  t.same(hq.firing(), [])
+
+  calls(hq, failing(1, 2))
+  hq.ups('ups-1', { line: 'off' })
+  hq.go(5)
+  t.same(hq.told().slice(2), ['firing test-call', 'escalated service-down'])
+  calls(hq, [WELL, WELL])
+  hq.ups('ups-1', {})
+  hq.go(30)
+  t.same(hq.told().slice(4).sort(), ['resolved service-down', 'resolved test-call'])
+})
+
+test('that the last caller gets no call either is news', async (t) => {
+  const hq = site()
+  hq.agents = ['gw-1', 'gw-2']
+  call(hq, WELL, 'echo', 'gw-2')
+  for (const count of [1, 2, 3]) {
+    calls(hq, failing(count))
+    call(hq, WELL, 'echo', 'gw-2')
+  }
+  t.same(hq.told(), ['firing test-call'], 'one of two reaches it: the service is up')
+  for (const count of [1, 2]) {
+    calls(hq, failing(3 + count))
+    call(hq, { ...BUSY, failures_in_row: count }, 'echo', 'gw-2')
+  }
+  t.same(hq.told(), ['firing test-call', 'firing service-down'])
+})
+
+test('that calls to 112 are down is always told', async (t) => {
+  const hq = site(
+    { 'test-call': { checks: 1 } },
+    CALLED.replace('label: Calls', 'label: Calls to 112'),
+  )
+  calls(hq, failing(1, 2))
+  t.same(hq.told(), ['firing test-call', 'firing service-down'])
+})
+
+test('a call that comes up without sound is its own alert: the service is not down', async (t) => {
+  const hq = site()
+  const silent: Fields = { answered: true, no_audio: true, heard: false }
+  calls(hq, [silent, silent])
+  hq.go(20)
+  t.same(hq.told(), ['firing test-call'])
+})
+
+test('a component that is watched by test calls is told once too', async (t) => {
+  const hq = site()
+  calls(hq, failing(1, 2), 'far')
+  hq.go(20)
+  t.same(hq.told(), ['firing service-down'])
+  t.equal(hq.explanationOf('test-call'), 'services of hq')
+  t.match(hq.breach('service-down')?.summary, /because gate: no call comes up: busy \(486\)$/)
+  calls(hq, [WELL, WELL], 'far')
+  t.same(hq.told(), ['firing service-down', 'resolved service-down'])
+  t.same(hq.firing(), [])
+})
+
+test('where nobody tells that a service is down, its check does', async (t) => {
+  const hq = site({ 'service-down': 'off' })
+  calls(hq, failing(1, 2))
+  hq.go(6)
+  t.same(hq.told(), ['firing test-call'])
+  calls(hq, [WELL, WELL])
+  t.same(hq.told(), ['firing test-call', 'resolved test-call'])
+})
