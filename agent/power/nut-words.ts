@@ -40,3 +40,18 @@ export function splitWords(line: string): readonly string[] | undefined {
 export function quoteWord(word: string): string {
   return `"${word.replace(/["\\]/g, '\\$&')}"`
 }
+
+/** The server's error word, where that is what it answered. */
+export function errorIn(words: readonly string[]): string | undefined {
+  return words[0] === 'ERR' ? (words[1] ?? 'ERR') : undefined
+}
+
+export function sameWords(words: readonly string[], expected: readonly string[]): boolean {
+  return words.length === expected.length && words.every((word, i) => word === expected[i])
+}
+
+/** The beginning of what came, for a message. */
+export function shown(words: readonly string[]): string {
+  const most = 80
+  return words.join(' ').slice(0, most)
+}

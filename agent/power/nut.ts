@@ -3,7 +3,7 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { PermanentError, TransientError, reasonOf } from '../../common/errors.ts'
 import { LineSplitter } from './line-splitter.ts'
-import { quoteWord, splitWords } from './nut-words.ts'
+import { errorIn, quoteWord, sameWords, shown, splitWords } from './nut-words.ts'
 
 /** IANA's port of the NUT server. */
 export const NUT_PORT = 3493
@@ -12,6 +12,8 @@ export const NUT_PORT = 3493
 const ALLOWED = ['VER', 'NETVER', 'STARTTLS', 'USERNAME', 'PASSWORD', 'LIST', 'GET', 'LOGOUT']
 const MAX_LINE_BYTES = 64 * 1024
 const MAX_REPLY_BYTES = 4 * 1024 * 1024
+/** Requests sent ahead of their answers, which come in order: the answers of so many fit into the buffers of any connection. */
+export const MAX_OUTSTANDING = 8
 
 export interface NutOptions {
   readonly host: string
@@ -27,21 +29,27 @@ export interface NutOptions {
 /** What a list request gave: its rows without the words that repeat the request, or the server's error word. */
 export type NutList = { readonly rows: readonly (readonly string[])[] } | { readonly error: string }
 
+/** What is listed: the words behind LIST. */
+export type NutRequest = readonly [string, ...string[]]
+
 interface Waiter {
   readonly resolve: (line: string) => void
   readonly reject: (error: Error) => void
 }
 
 /**
- * A reading session with upsd (RFC 9271), one request at a time. A server drops clients idle for 60 s, so a session is for one
- * poll and not to be kept. Whatever breaks the order of requests and answers ends the session.
+ * A reading session with upsd (RFC 9271), which answers in the order of the requests. A server drops clients idle for 60 s, so a
+ * session is for one poll and not to be kept. Whatever breaks the order of requests and answers ends the session.
  */
 export class NutSession {
   readonly #options: NutOptions
   #socket: Socket
   #splitter = new LineSplitter(MAX_LINE_BYTES)
   #lines: string[] = []
+  /** Since the last answer that was whole. */
   #replyBytes = 0
+  /** Requests whose answer is not whole yet. */
+  #outstanding = 0
   #waiter: Waiter | undefined
   #broken: Error | undefined
 
@@ -78,31 +86,46 @@ export class NutSession {
    * `LIST UPS`, `LIST VAR <ups>` and their like.
    * @throws TransientError when the session is broken or the server keeps silent
    */
-  async list(words: readonly [string, ...string[]], signal: AbortSignal): Promise<NutList> {
-    const frame = ['LIST', ...words]
-    const first = await this.#request(['LIST', words[0], ...words.slice(1).map(quoteWord)], signal)
-    const error = errorIn(first)
-    if (error !== undefined) return { error }
-    if (!sameWords(first, ['BEGIN', ...frame])) throw this.#violation('BEGIN of the list', first)
-    const rows: (readonly string[])[] = []
-    for (;;) {
-      const row = await this.#answer(signal)
-      if (row[0] === 'END') {
-        if (sameWords(row, ['END', ...frame])) return { rows }
-        throw this.#violation('END of the same list', row)
+  async list(request: NutRequest, signal: AbortSignal): Promise<NutList> {
+    this.#send(listLine(request))
+    return await this.#readList(request, signal)
+  }
+
+  /**
+   * The same for many, each answer as it comes and in their order; at most `MAX_OUTSTANDING` of them wait for an answer. Who does not
+   * read them all ends the session.
+   * @throws TransientError when the session is broken or the server keeps silent
+   */
+  async *lists<Key>(
+    requests: ReadonlyMap<Key, NutRequest>,
+    signal: AbortSignal,
+  ): AsyncGenerator<readonly [Key, NutList], void, void> {
+    const ahead = requests.values()
+    const sendNext = (): void => {
+      const next = ahead.next()
+      if (next.done !== true) this.#send(listLine(next.value))
+    }
+    let unread = requests.size
+    try {
+      for (let sent = 0; sent < MAX_OUTSTANDING; sent++) sendNext()
+      for (const [key, request] of requests) {
+        const list = await this.#readList(request, signal)
+        unread--
+        sendNext()
+        yield [key, list]
       }
-      const late = errorIn(row)
-      if (late !== undefined) return { error: late }
-      if (!sameWords(row.slice(0, words.length), words))
-        throw this.#violation('a row of the list', row)
-      rows.push(row.slice(words.length))
+    } finally {
+      if (unread > 0) this.close()
     }
   }
 
   /** Says goodbye where that is still possible, and closes. */
   async logout(signal: AbortSignal): Promise<void> {
     try {
-      if (this.#broken === undefined) await this.#request(['LOGOUT'], signal)
+      if (this.#broken === undefined) {
+        this.#send(['LOGOUT'])
+        await this.#answer(signal)
+      }
     } catch {
       // A server that has gone already needs no goodbye.
     } finally {
@@ -115,7 +138,7 @@ export class NutSession {
   }
 
   /** The only way anything is sent. */
-  async #request(words: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+  #send(words: readonly string[]): void {
     const command = words[0] ?? ''
     if (!ALLOWED.includes(command)) {
       throw new PermanentError(
@@ -127,12 +150,44 @@ export class NutSession {
     if (/[\u0000-\u001f\u007f]/.test(line)) {
       throw new PermanentError('nut-command', 'a name with control characters is never sent')
     }
-    if (this.#lines.length > 0 || this.#splitter.pendingBytes > 0) {
-      throw this.#violation('nothing before the next request', [this.#lines[0] ?? 'part of a line'])
-    }
+    if (this.#outstanding === 0) this.#mustBeQuiet('before the next request')
+    if (this.#broken !== undefined) return
+    this.#outstanding++
+    this.#socket.write(`${line}\n`)
+  }
+
+  /** Where no answer is awaited, nothing may come. */
+  #mustBeQuiet(when: string): void {
+    if (this.#lines.length === 0 && this.#splitter.pendingBytes === 0) return
+    throw this.#violation(`nothing ${when}`, [this.#lines[0] ?? 'part of a line'])
+  }
+
+  async #readList(request: NutRequest, signal: AbortSignal): Promise<NutList> {
+    const list = await this.#readRows(request, signal)
+    this.#outstanding--
     this.#replyBytes = 0
-    if (this.#broken === undefined) this.#socket.write(`${line}\n`)
-    return await this.#answer(signal)
+    return list
+  }
+
+  async #readRows(request: NutRequest, signal: AbortSignal): Promise<NutList> {
+    const first = await this.#answer(signal)
+    const error = errorIn(first)
+    if (error !== undefined) return { error }
+    if (!sameWords(first, ['BEGIN', 'LIST', ...request]))
+      throw this.#violation('BEGIN of the list', first)
+    const rows: (readonly string[])[] = []
+    for (;;) {
+      const row = await this.#answer(signal)
+      if (row[0] === 'END') {
+        if (sameWords(row, ['END', 'LIST', ...request])) return { rows }
+        throw this.#violation('END of the same list', row)
+      }
+      const late = errorIn(row)
+      if (late !== undefined) return { error: late }
+      if (!sameWords(row.slice(0, request.length), request))
+        throw this.#violation('a row of the list', row)
+      rows.push(row.slice(request.length))
+    }
   }
 
   async #answer(signal: AbortSignal): Promise<readonly string[]> {
@@ -164,15 +219,15 @@ export class NutSession {
 
   async #startTls(signal: AbortSignal): Promise<void> {
     const { host, timeoutMs, tls, ca } = this.#options
-    const answer = await this.#request(['STARTTLS'], signal)
+    this.#send(['STARTTLS'])
+    const answer = await this.#answer(signal)
+    this.#outstanding--
     if (!sameWords(answer, ['OK', 'STARTTLS'])) {
       if (tls === 'try' && errorIn(answer) !== undefined) return
       throw unreachable(this.#options, `no TLS: ${shown(answer)}`)
     }
     // Bytes in clear text behind the OK were put there by somebody between us and the server.
-    if (this.#lines.length > 0 || this.#splitter.pendingBytes > 0) {
-      throw this.#violation('nothing in clear text after OK STARTTLS', [this.#lines[0] ?? 'bytes'])
-    }
+    this.#mustBeQuiet('in clear text after OK STARTTLS')
     const plain = this.#socket
     plain.removeAllListeners()
     const secure = connectTls({ socket: plain, host, servername: nameOf(host), ca })
@@ -245,17 +300,8 @@ function unreachable({ host, port }: NutOptions, reason: string): TransientError
   return new TransientError('nut-unreachable', `NUT server ${host}:${port}: ${reason}`)
 }
 
-function errorIn(words: readonly string[]): string | undefined {
-  return words[0] === 'ERR' ? (words[1] ?? 'ERR') : undefined
-}
-
-function sameWords(words: readonly string[], expected: readonly string[]): boolean {
-  return words.length === expected.length && words.every((word, i) => word === expected[i])
-}
-
-function shown(words: readonly string[]): string {
-  const most = 80
-  return words.join(' ').slice(0, most)
+function listLine([what, ...names]: NutRequest): readonly string[] {
+  return ['LIST', what, ...names.map(quoteWord)]
 }
 
 /** A server name for the certificate; addresses are checked as addresses and sent as none. */

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { TransientError, reasonOf } from '../../common/errors.ts'
 import type { Measurement } from '../../common/measurement.ts'
 import { duration, hostPort } from '../../common/settings.ts'
-import { NUT_PORT, NutSession, type NutOptions } from '../power/nut.ts'
+import { NUT_PORT, NutSession, type NutOptions, type NutRequest } from '../power/nut.ts'
 import {
   kindOf,
   pduPoints,
@@ -114,8 +114,10 @@ class UpsNutProbe implements Probe {
     const session = await NutSession.open(this.#server, signal)
     try {
       this.#known = this.#configured ?? (await listUnits(session, signal))
-      for (const unit of this.#known) {
-        const list = await session.list(['VAR', unit], signal)
+      const requests = new Map(
+        this.#known.map((unit): [string, NutRequest] => [unit, ['VAR', unit]]),
+      )
+      for await (const [unit, list] of session.lists(requests, signal)) {
         if ('error' in list) take(unit, { silence: `the server says ${list.error}` })
         else
           take(unit, {

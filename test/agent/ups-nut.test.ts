@@ -17,6 +17,7 @@ import { createLogger } from '../../common/log.ts'
 import { complaintAbout, type FieldValue, type Measurement } from '../../common/measurement.ts'
 import { listen } from '../support/listen.ts'
 import { startNut } from '../support/nut.ts'
+import { SlowRelay } from '../support/slow-relay.ts'
 
 tap.setTimeout(120_000)
 
@@ -111,6 +112,49 @@ test('a real upsd is read through an outage, a frozen driver and a dead one', as
   const dead = await become('core', (fields) => fields['comms_lost'] === true)
   t.match(dead, { line: 'unknown', reason: 'the server says DRIVER-NOT-CONNECTED' })
   t.same(numbersOf(dead), [])
+})
+
+test('twenty units of a real upsd are asked ahead, eight at a time, and answered in order', async (t) => {
+  const names = Array.from({ length: 20 }, (_, nr) => `ups-${nr}`)
+  const nut = await startNut(
+    Object.fromEntries(
+      names.map((name, nr) => [
+        name,
+        // Of a unit without a driver the answer is ERR, in the middle of the others.
+        {
+          description: name,
+          ...(nr === 7 ? {} : { values: { ...ON_MAINS, 'battery.charge': String(50 + nr) } }),
+        },
+      ]),
+    ),
+  )
+  if (nut === undefined) {
+    t.pass('a real upsd', { skip: 'upsd is missing: apt-get install nut-server' })
+    return
+  }
+  t.teardown(async () => nut.close())
+  const relay = new SlowRelay(nut.port, 20)
+  const port = await relay.open()
+  t.teardown(() => {
+    relay.close()
+  })
+  const direct = probeOf(nut.port, { timeout: '3s' })
+  const isRead = ({ line }: Fields): boolean => line === 'online'
+  while ([...(await measure(direct)).values()].filter(isRead).length < 19) await delay(100)
+  const begunMs = performance.now()
+  const points = await measure(probeOf(port, { timeout: '3s' }))
+  t.comment(`${Math.round(performance.now() - begunMs)} ms at 40 ms a round trip`)
+  t.same(
+    names.map((name) => points.get(`${name}@127.0.0.1:${port}`)?.['charge_ratio']),
+    names.map((_, nr) => (nr === 7 ? undefined : (50 + nr) / 100)),
+    'each has its own figures',
+  )
+  t.match(points.get(`ups-7@127.0.0.1:${port}`), {
+    comms_lost: true,
+    reason: 'the server says DRIVER-NOT-CONNECTED',
+  })
+  t.equal(relay.mostOutstanding, 8)
+  t.ok(relay.turns <= 5, `${relay.turns} round trips; one after the other it would be 22`)
 })
 
 test('the line follows from ups.status, and nothing but mains is called online', (t) => {
@@ -456,7 +500,8 @@ test('what drivers tell in words is read', (t) => {
 })
 
 test('every server error and every breach of the protocol leaves the state unknown and without numbers', async (t) => {
-  const cases: readonly (readonly [string, Script, RegExp])[] = [
+  /** Of b, and what is known of a where that is more than that it is online. */
+  const cases: readonly (readonly [string, Script, RegExp, Fields?])[] = [
     ['stale', { b: 'ERR DATA-STALE' }, /DATA-STALE/],
     ['unknown unit', { b: 'ERR UNKNOWN-UPS' }, /UNKNOWN-UPS/],
     [
@@ -499,23 +544,37 @@ test('every server error and every breach of the protocol leaves the state unkno
     ['silence', { b: '' }, /no answer in 300 ms/],
     ['hanging up', { b: 'HANG UP' }, /closed the connection/],
     [
+      'ERR in the middle of a list, which goes on',
+      { a: 'BEGIN LIST VAR a\nVAR a ups.status "OL"\nERR DATA-STALE\nEND LIST VAR a' },
+      /expected BEGIN of the list, got "END/,
+      { line: 'unknown', comms_lost: true, reason: 'the server says DATA-STALE' },
+    ],
+    [
+      'the answer to b before the answer to a is whole',
+      { a: 'BEGIN LIST VAR a\nVAR b ups.status "OL"\nEND LIST VAR a' },
+      /expected a row of the list, got "VAR b/,
+      { line: 'unknown', comms_lost: true },
+    ],
+    [
+      'answers in the wrong order',
+      { a: 'BEGIN LIST VAR b\nVAR b ups.status "OL"\nEND LIST VAR b' },
+      /expected BEGIN of the list, got "BEGIN LIST VAR b/,
+      { line: 'unknown', comms_lost: true },
+    ],
+    [
       'an answer too many',
       { a: 'BEGIN LIST VAR a\nVAR a ups.status "OL"\nEND LIST VAR a\nOK' },
-      /before the next request/,
+      /expected BEGIN of the list, got "OK"/,
     ],
   ]
-  for (const [what, script, reason] of cases) {
+  for (const [what, script, reason, a = { line: 'online' }] of cases) {
     const server = await startServer(script)
     const points = await measure(probeOf(server.port, { ups: ['a', 'b'] }))
     server.close()
     const b = points.get(`b@127.0.0.1:${server.port}`) ?? {}
     t.match(b, { line: 'unknown', comms_lost: true, reason }, what)
     t.same(numbersOf(b), [], what)
-    t.match(
-      points.get(`a@127.0.0.1:${server.port}`),
-      { line: 'online' },
-      `${what}: the unit before is read`,
-    )
+    t.match(points.get(`a@127.0.0.1:${server.port}`), a, `${what}: the unit before is what it says`)
   }
 })
 
@@ -714,6 +773,7 @@ async function startServer(script: Script, port?: number): Promise<ScriptedServe
   }
   const serve = (socket: Socket): void => {
     let received = ''
+    let sent = Promise.resolve()
     socket.on('error', () => undefined)
     socket.on('data', (chunk: Buffer) => {
       received += chunk.toString()
@@ -723,8 +783,8 @@ async function startServer(script: Script, port?: number): Promise<ScriptedServe
         asked.push(line)
         everAsked.add(line)
         const text = answer(line)
-        if (text === 'HANG UP') socket.destroy()
-        else if (text !== '') void send(socket, `${text}\n`, script.cut)
+        if (text === 'HANG UP') sent = sent.then(() => void socket.destroy())
+        else if (text !== '') sent = sent.then(async () => send(socket, `${text}\n`, script.cut))
         if (line === 'STARTTLS' && script.secure) {
           socket.removeAllListeners('data')
           serve(new TLSSocket(socket, { isServer: true, ...script.secure }))

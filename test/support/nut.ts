@@ -109,12 +109,14 @@ export async function startNut(
   }
   let fileTimeS = Math.ceil(Date.now() / MS_PER_S)
   const drivers = new Map<string, ChildProcess>()
+  const sockets: string[] = []
   for (const [unit, { values: initial, driver }] of Object.entries(units)) {
     if (initial === undefined && driver === undefined) continue
     const name = driver?.name ?? 'dummy-ups'
     drivers.set(unit, start(name, '-a', unit, '-D'))
-    while (!existsSync(join(folder, 'state', `${name}-${unit}`))) await delay(50)
+    sockets.push(join(folder, 'state', `${name}-${unit}`))
   }
+  while (!sockets.every((socket) => existsSync(socket))) await delay(50)
   const server = start('upsd', '-F')
   while (!(await answers(port))) await delay(50)
   return {
