@@ -162,7 +162,8 @@ export class TcpStreams {
     const ahead = distance(flow, sequence)
     let place = pending.length
     while (place > 0 && distance(flow, pending[place - 1]?.sequence ?? 0) > ahead) place--
-    pending.splice(place, 0, { sequence, bytes: bytes.slice(), octets })
+    // A copy: the next packet is read into the same memory, and slice() of a Buffer copies nothing.
+    pending.splice(place, 0, { sequence, bytes: Buffer.from(bytes), octets })
     flow.pendingOctets += bytes.length
   }
 
