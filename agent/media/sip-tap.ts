@@ -1,5 +1,6 @@
 import type { Datagram } from '../capture/frame.ts'
 import type { PortRange } from '../capture/stream-filter.ts'
+import { CARRIAGE_RETURN, LINE_FEED } from '../sip/octets.ts'
 import { looksLikeSip } from '../sip/start.ts'
 import type { SignallingEvent } from '../signalling/call-book.ts'
 import {
@@ -60,11 +61,15 @@ export class SipTap {
   /** Whether a datagram carries SIP: it begins like it, anywhere, or with a capital on a port of SIP. */
   isDatagram(view: DataView, datagram: Datagram): boolean {
     const { payloadAt, capturedOctets } = datagram
-    if (capturedOctets === 0) return false
-    const first = view.getUint8(payloadAt)
+    const end = payloadAt + capturedOctets
+    let at = payloadAt
+    // Line ends before a message are of no account to servers, and must not hide it from us.
+    while (at < end && isLineEnd(view.getUint8(at))) at++
+    if (at === end) return false
+    const first = view.getUint8(at)
     // Methods are written in capitals, and so is "SIP" (RFC 3261 section 7.1).
     if (first < UPPER_A || first > UPPER_Z) return false
-    return this.#isPort(datagram) || looksLikeSip(view, payloadAt, payloadAt + capturedOctets)
+    return this.#isPort(datagram) || looksLikeSip(view, at, end)
   }
 
   /** Whether a segment is one of a connection that carries SIP. */
@@ -113,6 +118,10 @@ export class SipTap {
     }
     return false
   }
+}
+
+function isLineEnd(octet: number): boolean {
+  return octet === LINE_FEED || octet === CARRIAGE_RETURN
 }
 
 function payloadOf(view: DataView, { payloadAt, capturedOctets }: Datagram): Uint8Array {
