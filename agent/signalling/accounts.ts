@@ -240,7 +240,9 @@ export class Accounts {
   }
 
   maskedName(account: number): string {
-    return maskedParty(`sip:${this.#names[account] ?? ''}`)
+    const name = this.#names[account] ?? ''
+    // Of a tel URI there is no host.
+    return maskedParty(name.endsWith('@') ? `tel:${name.slice(0, -1)}` : `sip:${name}`)
   }
 
   /** 16 hex digits: the same for the account as long as the secret is the same. */

@@ -65,11 +65,11 @@ export class AddressOctets {
     }
     if (!isScheme(bytes, at, colon, SIP) && !isScheme(bytes, at, colon, SIPS)) return false
     const from = colon + 1
-    const headersAt = firstOf(bytes, from, end, QUESTION_MARK)
-    const sign = firstOf(bytes, from, headersAt, AT)
+    // A user may have a question mark in it; an @ in headers is escaped.
+    const sign = firstOf(bytes, from, end, AT)
     this.userAt = from
-    this.userEnd = sign < headersAt ? firstOf(bytes, from, sign, COLON) : from
-    this.#readHost(bytes, sign < headersAt ? sign + 1 : from, end)
+    this.userEnd = sign < end ? firstOf(bytes, from, sign, COLON) : from
+    this.#readHost(bytes, sign < end ? sign + 1 : from, end)
     return this.hostEnd > this.hostAt
   }
 

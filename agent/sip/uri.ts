@@ -6,6 +6,7 @@ const MAX_PORT = 65_535
 const SHOWN = 2
 const MAX_SHOWN_OCTETS = 64
 const MASK = '*'
+const NUMBER = /^\+?[\d*#()-]*\d[\d*#()-]*$/
 
 export interface SipUri {
   /** Lower case. */
@@ -55,10 +56,18 @@ export function parseUri(text: string): SipUri | undefined {
 export function maskedParty(uri: string): string {
   const parsed = parseUri(uri)
   if (parsed === undefined) return ''
-  const { user, host } = parsed
-  if (user === undefined) return host.slice(0, MAX_SHOWN_OCTETS)
+  const { user } = parsed
+  const whole = parsed.host.slice(0, MAX_SHOWN_OCTETS)
+  // A number without a host is read as a host.
+  const host = isNumber(whole) ? maskedUser(whole) : whole
+  if (user === undefined) return host
   const masked = maskedUser(user.slice(0, MAX_SHOWN_OCTETS))
-  return host === '' ? masked : `${masked}@${host.slice(0, MAX_SHOWN_OCTETS)}`
+  return host === '' ? masked : `${masked}@${host}`
+}
+
+/** Whether what stands where a host does is a number: addresses have dots or colons. */
+export function isNumber(host: string): boolean {
+  return NUMBER.test(host)
 }
 
 function maskedUser(user: string): string {
