@@ -40,8 +40,16 @@ const MAX_EMERGENCY_DIGITS = 12
 const MAX_SHORT_DIGITS = 5
 /** No number is longer (ITU-T E.164, with what may be dialled before it). */
 const MAX_DIGITS = 32
-/** Emergency services without a number (RFC 5031). */
-const SOS = /^urn:service:sos(?:\.|$)/i
+/** Emergency services without a number (RFC 5031), and the user part they had before that. */
+const SOS_URN = /^urn:service:sos(?:\.|$)/i
+const SOS_USER =
+  /^sos(?:\.(?:ambulance|animal-control|fire|gas|marine|mountain|physician|poison|police))?$/i
+const ESCAPES = /%([0-9a-f]{2})/gi
+/** A number, and what is dialled once it answers. */
+const NUMBER = /^(\+?[0-9*#]+)(?:[,pw][0-9*#,pw]*)?$/i
+/** Withholds or shows the caller's own number; and the key that ends a number. */
+const CALLER_CODE = /^(?:[*#]31[*#]|\*67|\*82)/
+const END_KEY = /#$/
 
 export class DialPlan {
   readonly #options: DialPlanOptions
@@ -54,7 +62,8 @@ export class DialPlan {
 
   /** What the user part of a URI, a number or a URN means. */
   read(userOrUrn: string): Dialled {
-    if (SOS.test(userOrUrn)) return { destination: 'emergency', emergencyNumber: 'sos' }
+    if (SOS_URN.test(userOrUrn) || SOS_USER.test(unescaped(userOrUrn)))
+      return { destination: 'emergency', emergencyNumber: 'sos' }
     const number = digitsOf(userOrUrn)
     if (number === undefined) return { destination: 'other', emergencyNumber: undefined }
     const emergencyNumber = this.#emergencyIn(number)
@@ -81,22 +90,33 @@ export class DialPlan {
     const abroad = this.#internationalPart(number)
     const isOwnCountry = ownCountry !== '' && abroad?.startsWith(ownCountry) === true
     const forms = [number]
-    if (abroad !== undefined) forms.push(`+${abroad}`)
     if (isOwnCountry) forms.push(nationalPrefix + abroad.slice(ownCountry.length))
-    if (premium.some((prefix) => forms.some((form) => form.startsWith(prefix)))) return 'premium'
+    // 0 0900 1234 begins like a number abroad, too.
+    forms.push(...this.#inside(number).filter(({ length }) => length > MAX_SHORT_DIGITS))
+    const all = forms.flatMap((form) => [form, `+${this.#internationalPart(form) ?? ''}`])
+    if (premium.some((prefix) => all.some((form) => form.startsWith(prefix)))) return 'premium'
     if (abroad !== undefined) return isOwnCountry ? 'national' : 'international'
     return number.length <= MAX_SHORT_DIGITS ? 'short' : 'national'
   }
 
   #emergencyIn(number: string): string | undefined {
-    if (this.#emergency.has(number)) return number
-    if (number.length > MAX_EMERGENCY_DIGITS) return undefined
-    const { outsideLine, ownCountry } = this.#options
-    for (const prefix of [...outsideLine, `+${ownCountry}`]) {
-      const rest = number.slice(prefix.length)
-      if (number.startsWith(prefix) && this.#emergency.has(rest)) return rest
-    }
-    return undefined
+    const plain = number.replace(CALLER_CODE, '').replace(END_KEY, '')
+    if (plain.length > MAX_EMERGENCY_DIGITS) return undefined
+    const { ownCountry } = this.#options
+    const dialled = [plain, ...this.#inside(plain)]
+    // Handsets write what is dialled in international form, with or without a country.
+    const abroad = dialled.flatMap((form) => this.#internationalPart(form) ?? [])
+    const athome = abroad
+      .filter((form) => form.startsWith(ownCountry))
+      .map((form) => form.slice(ownCountry.length))
+    return [...dialled, ...abroad, ...athome].find((form) => this.#emergency.has(form))
+  }
+
+  /** What is left of a number without the digits for an outside line. */
+  #inside(number: string): string[] {
+    return this.#options.outsideLine
+      .filter((prefix) => number.startsWith(prefix))
+      .map((prefix) => number.slice(prefix.length))
   }
 
   /** Country code and number, when it begins as an international number does. */
@@ -108,7 +128,12 @@ export class DialPlan {
 
 /** The digits of a number, visual separators and parameters taken off (RFC 3966); undefined when it is none. */
 function digitsOf(user: string): string | undefined {
-  const [text = ''] = user.split(';', 1)
-  const digits = text.replace(/%2b/gi, '+').replace(/[-.() ]/g, '')
-  return digits.length <= MAX_DIGITS && /^\+?[0-9*#]+$/.test(digits) ? digits : undefined
+  const [text = ''] = unescaped(user).split(';', 1)
+  const digits = NUMBER.exec(text.replace(/[-.() ]/g, ''))?.[1]
+  return digits !== undefined && digits.length <= MAX_DIGITS ? digits : undefined
+}
+
+/** Escapes undone, once (RFC 3261 section 19.1.2). */
+function unescaped(text: string): string {
+  return text.replace(ESCAPES, (_, code: string) => String.fromCharCode(parseInt(code, 16)))
 }
