@@ -38,8 +38,13 @@ export interface Beginning {
   readonly high: number
   readonly low: number
   readonly destination: Destination
+  /** Sum of what was dialled. */
+  readonly dialled: number
   readonly timeUs: number
 }
+
+/** Up to here DESTINATIONS are worth telling of, however late a call turns out to be one. */
+const LAST_COSTLY = DESTINATIONS.indexOf('international')
 
 /** Calls by Call-ID and tag of the caller, however many hops they are seen on: whose they are, and what comes of them. */
 export class CallBook {
@@ -48,6 +53,7 @@ export class CallBook {
   readonly #accountOf = new Int32Array(MAX_CALLS)
   readonly #stamps = new Uint32Array(MAX_CALLS)
   readonly #destinations = new Uint8Array(MAX_CALLS)
+  readonly #dialled = new Int32Array(MAX_CALLS)
   readonly #answeredUs = new Float64Array(MAX_CALLS)
   readonly #lastUs = new Float64Array(MAX_CALLS)
   /** Sessions that are neither established nor refused. */
@@ -87,10 +93,11 @@ export class CallBook {
   }
 
   /** A call that is nobody's yet. */
-  begin({ high, low, destination, timeUs }: Beginning): void {
+  begin({ high, low, destination, dialled, timeUs }: Beginning): void {
     const slot = this.#table.add(high, low)
     const kind = DESTINATIONS.indexOf(destination)
     this.#destinations[slot] = kind
+    this.#dialled[slot] = dialled
     this.#answeredUs[slot] = 0
     this.#lastUs[slot] = timeUs
     this.#pending[slot] = 0
@@ -113,6 +120,31 @@ export class CallBook {
     this.#accounts.add(account, this.#count.calls)
     const kind = this.#count.byDestination[this.#destinations[slot] ?? 0]
     if (kind !== undefined) this.#accounts.add(account, kind)
+  }
+
+  /**
+   * It goes to this number as well: a hop further on says so, or the caller asks for another after a challenge, a redirect or an answer
+   * (`isNext`). False when that is what was dialled last.
+   */
+  redial({ high, low, destination, dialled }: Omit<Beginning, 'timeUs'>, isNext: boolean): boolean {
+    const slot = this.#table.find(high, low)
+    if (slot < 0 || this.#dialled[slot] === dialled) return false
+    const kind = DESTINATIONS.indexOf(destination)
+    const isDearer = kind < (this.#destinations[slot] ?? 0)
+    const account = this.#ownerOf(slot)
+    const isUp = this.#answeredUs[slot] !== 0
+    if (isNext) {
+      this.#dialled[slot] = dialled
+      if (account !== NONE) this.#accounts.dial(account, dialled)
+      if (account !== NONE && isUp) this.#accounts.add(account, this.#count.calls)
+    }
+    if (kind > LAST_COSTLY || !(isNext || isDearer)) return true
+    this.#hangUp(slot)
+    this.#destinations[slot] = kind
+    if (account === NONE) return true
+    if (isUp) this.#accounts.talk(account, 1, this.#isCostly(slot))
+    this.#accounts.add(account, this.#count.byDestination[kind] ?? 0)
+    return true
   }
 
   isAlarmed(high: number, low: number): boolean {

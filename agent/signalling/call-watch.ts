@@ -5,7 +5,7 @@ import type { SipMessage } from '../sip/message.ts'
 import { headerNumber } from '../sip/names.ts'
 import { LOWER_CASE_BIT, textOf } from '../sip/octets.ts'
 import { parameterName } from '../sip/parameter.ts'
-import { maskedParty } from '../sip/uri.ts'
+import { isNumber, maskedParty } from '../sip/uri.ts'
 import type { Accounts } from './accounts.ts'
 import { CallBook, type SignallingEvent } from './call-book.ts'
 import { valueEnd } from './contacts.ts'
@@ -20,7 +20,8 @@ const CONTACT = headerNumber('contact')
 const DIVERSION = headerNumber('diversion')
 const ASSERTED = headerNumber('p-asserted-identity')
 const VERSTAT_FAILED = parameterName('verstat=tn-validation-failed')
-const MAX_USER_OCTETS = 64
+/** Escapes and visual separators make numbers longer than they are. */
+const MAX_USER_OCTETS = 128
 const MAX_CALL_ID_OCTETS = 256
 const V6_WORDS = 4
 const IPV6 = 6
@@ -58,15 +59,20 @@ export class CallWatch {
     }
   }
 
-  /** An INVITE that begins a call, or shows it on one more hop; true when it says it is from somebody it cannot be. */
-  invite(heard: Heard, sessionHigh: number, sessionLow: number): boolean {
+  /**
+   * An INVITE that begins a call, shows it on one more hop, or asks again on one it was seen on (`isAgain`), maybe for somebody else;
+   * true when it says it is from somebody it cannot be.
+   */
+  invite(heard: Heard, sessionHigh: number, sessionLow: number, isAgain: boolean): boolean {
     const { message, datagram, timeUs } = heard
     const { facts, peers } = this.#options
     const { dialogHigh: high, dialogLow: low } = facts
     const hasCaller = this.#readRow(message, FROM, this.#from)
     const dialled = dialledIn(message, this.#other)
     const { destination, emergencyNumber } = this.#plan.read(dialled)
-    if (!this.calls.has(high, low)) this.calls.begin({ high, low, destination, timeUs })
+    const call = { high, low, destination, dialled: sumOf(dialled) }
+    if (!this.calls.has(high, low)) this.calls.begin({ ...call, timeUs })
+    else if (!this.calls.redial(call, isAgain) && isAgain) return false
     if (emergencyNumber !== undefined) this.#alarm(heard, emergencyNumber, hasCaller)
     if (this.calls.isFree(high, low)) {
       const forwarder = this.#forwarderOf(message, destination, timeUs)
@@ -74,9 +80,10 @@ export class CallWatch {
         forwarder !== NONE || !hasCaller ? forwarder : this.#callerOf(message, datagram, timeUs)
       if (account !== NONE) {
         this.calls.own(high, low, account)
-        this.#options.accounts.dial(account, sumOf(dialled))
+        this.#options.accounts.dial(account, call.dialled)
       }
     }
+    if (isAgain) return false
     this.calls.hop(high, low, sessionHigh, sessionLow)
     return hasCaller && this.#checkIdentity(message, datagram, peers.lane)
   }
@@ -199,12 +206,15 @@ export class CallWatch {
   }
 }
 
-/** The user of the Request-URI; of a URN all of it. */
+/** The user of the Request-URI, or its host where that is a number (sip:112); of a URN all of it. */
 function dialledIn(message: SipMessage, address: AddressOctets): string {
   const { bytes, requestUriAt, requestUriEnd } = message
-  if (address.readUri(bytes, requestUriAt, requestUriEnd))
-    return userIn(bytes, address.userAt, address.userEnd)
-  return userIn(bytes, requestUriAt, requestUriEnd)
+  if (!address.readUri(bytes, requestUriAt, requestUriEnd))
+    return userIn(bytes, requestUriAt, requestUriEnd)
+  const { userAt, userEnd, hostAt, hostEnd } = address
+  if (userAt < userEnd) return userIn(bytes, userAt, userEnd)
+  const host = userIn(bytes, hostAt, hostEnd)
+  return isNumber(host) ? host : ''
 }
 
 function userIn(bytes: Uint8Array, at: number, end: number): string {

@@ -59,7 +59,7 @@ export class SessionWatch {
   /** An INVITE outside of dialogs; true when it says it is from somebody it cannot be. */
   invite(heard: Heard, lane: number): boolean {
     const isNew = this.sessions.invite(this.high, this.low, lane, heard.timeUs)
-    return isNew && this.#options.calls.invite(heard, this.high, this.low)
+    return this.#options.calls.invite(heard, this.high, this.low, !isNew)
   }
 
   /** A request within a dialog. */
