@@ -70,14 +70,7 @@ export class Agent implements RunningService {
     const outbox = new Outbox({ agent, site, spool, log, monotonicMs })
     const pusher = new Pusher({ collectors, spool, clock, log, random, limits: pushLimits })
     const feed = new Feed(config.farewell)
-    const farewell = new Farewell({
-      agent,
-      site,
-      collectors,
-      clock,
-      log,
-      inUse: () => pusher.inUse,
-    })
+    const farewell = new Farewell({ agent, site, collectors, clock, log })
     const loopDelay = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS })
     loopDelay.enable()
     const startedMs = monotonicMs()

@@ -20,6 +20,8 @@ const RUN_SHARE = 0.8
 const MAX_INTERVAL_MS = 3_600_000
 const DEFAULT_SPOOL_FOLDER = 'spool'
 const DEFAULT_SPOOL_BYTES = 64 * 1024 ** 2
+/** A farewell is signed for each. */
+const MAX_COLLECTORS = 16
 const MAX_FEEDS = 8
 const MAX_TARGET_LENGTH = 128
 
@@ -89,7 +91,7 @@ function agentConfig(kinds: Kinds, folder: string): z.ZodType<AgentConfig> {
   const shape = z.strictObject({
     agent: name,
     site: name,
-    collectors: z.array(collector(folder)).default([]),
+    collectors: z.array(collector(folder)).max(MAX_COLLECTORS).default([]),
     interval: interval.default(DEFAULT_INTERVAL_MS),
     spool: z
       .strictObject({

@@ -19,8 +19,6 @@ export interface FarewellOptions {
   readonly collectors: readonly CollectorAddress[]
   readonly clock: Clock
   readonly log: Logger
-  /** The collector pushed to at the moment: asked first. */
-  readonly inUse: () => number
 }
 
 const compress = promisify(gzip)
@@ -36,42 +34,51 @@ export class Farewell {
   }
 
   /**
-   * Says farewell to one collector, the one in use before the others, again and again until one has it or the time is up. What nobody
-   * took is given back, to be spooled: told later, it still explains the silence. A later farewell ends the attempts of an earlier one.
+   * Says farewell to all collectors at once, for each signed with its own token: to each again and again until it has it or the time
+   * is up. What nobody took is given back, to be spooled: told later, it still explains the silence, and as nobody knows whom it will
+   * be told, it is signed for all. A later farewell ends the attempts of an earlier one.
    */
   async say(
     cause: FarewellCause,
     failure: Omit<PowerFailure, 'cause'> | undefined,
     limitMs: number,
   ): Promise<Measurement | undefined> {
-    const { collectors, clock, log, agent, inUse } = this.#options
+    const { collectors, clock, log, agent } = this.#options
     const timeUs = Math.round(clock.nowUs())
     const id = `farewell-${timeUs}-${++this.#count}`
     const endMs = clock.monotonicMs() + limitMs
     this.#latest.abort(new Error('said anew'))
     this.#latest = new AbortController()
     const { signal } = this.#latest
-    const first = inUse()
-    const addresses = [...collectors.slice(first), ...collectors.slice(0, first)]
-    const toPoint = (address: CollectorAddress): Measurement =>
-      this.#point(cause, failure, timeUs, address)
+    const pointFor = (...some: readonly CollectorAddress[]): Measurement =>
+      this.#point(cause, failure, timeUs, some)
     log.info({ agent, cause, power: failure?.power }, 'farewell')
-    for (;;) {
-      for (const address of addresses) {
-        const leftMs = endMs - clock.monotonicMs()
-        if (leftMs <= 0) break
-        const batch = { payload: await encode(toPoint(address)), id, points: 1 }
-        if (await this.#attempt(address, batch, Math.min(ATTEMPT_MS, leftMs), signal))
-          return undefined
-        if (signal.aborted) return undefined
-      }
-      if (endMs - clock.monotonicMs() <= AGAIN_MS) break
-      await pause(AGAIN_MS, clock, signal)
-      if (signal.aborted) return undefined
-    }
+    const heard = await Promise.all(
+      collectors.map(async (address) => {
+        const batch = { payload: await encode(pointFor(address)), id, points: 1 }
+        return await this.#insist(address, batch, endMs, signal)
+      }),
+    )
+    if (signal.aborted || heard.includes(true)) return undefined
     log.warn({ cause }, 'no collector heard the farewell; it is kept in the spool')
-    const [preferred] = collectors
-    return preferred === undefined ? undefined : toPoint(preferred)
+    return collectors.length === 0 ? undefined : pointFor(...collectors)
+  }
+
+  /** Whether the collector has it in time, or has refused it for good. */
+  async #insist(
+    address: CollectorAddress,
+    batch: Batch,
+    endMs: number,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { clock } = this.#options
+    for (;;) {
+      const leftMs = endMs - clock.monotonicMs()
+      if (leftMs <= 0 || signal.aborted) return false
+      if (await this.#attempt(address, batch, Math.min(ATTEMPT_MS, leftMs), signal)) return true
+      if (endMs - clock.monotonicMs() <= AGAIN_MS) return false
+      await pause(AGAIN_MS, clock, signal)
+    }
   }
 
   /** True when the collector has it, or has refused it for good. */
@@ -103,7 +110,7 @@ export class Farewell {
     cause: FarewellCause,
     failure: Omit<PowerFailure, 'cause'> | undefined,
     timeUs: number,
-    { token }: CollectorAddress,
+    hearers: readonly CollectorAddress[],
   ): Measurement {
     const { agent, site } = this.#options
     const power = failure?.power ?? ''
@@ -117,7 +124,9 @@ export class Farewell {
         power: power === '' ? undefined : power,
         charge_ratio: failure?.chargeRatio,
         runtime_s: failure?.runtimeS,
-        signature: signFarewell(tokenHash(token.reveal()), signed),
+        signature: hearers
+          .map(({ token }) => signFarewell(tokenHash(token.reveal()), signed))
+          .join(' '),
       },
     )
   }

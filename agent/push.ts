@@ -97,11 +97,6 @@ export class Pusher {
     return { rejectedPoints: this.#rejectedPoints, failures: this.#failures }
   }
 
-  /** Of the collector pushed to: its place in the list. */
-  get inUse(): number {
-    return this.#current
-  }
-
   start(): void {
     this.#running = this.#run()
   }

@@ -17,6 +17,8 @@ export type FarewellCause = (typeof FAREWELL_CAUSES)[number]
 
 /** Keeps this key from being one for anything else. */
 const PURPOSE = 'kiestoon farewell 1'
+/** An agent has at most sixteen collectors. */
+const SIGNATURES = /^[0-9a-f]{64}( [0-9a-f]{64}){0,15}$/
 
 export interface SignedFarewell {
   readonly agent: string
@@ -38,13 +40,15 @@ export function signFarewell(hash: string, farewell: SignedFarewell): string {
   return hmac(hash, farewell).toString('hex')
 }
 
+/** @param signature for one token, or for several with a space between: whoever reads it finds its own */
 export function isFarewellGenuine(
   hash: string,
   farewell: SignedFarewell,
   signature: unknown,
 ): boolean {
-  if (typeof signature !== 'string' || !/^[0-9a-f]{64}$/.test(signature)) return false
-  return timingSafeEqual(Buffer.from(signature, 'hex'), hmac(hash, farewell))
+  if (typeof signature !== 'string' || !SIGNATURES.test(signature)) return false
+  const right = hmac(hash, farewell)
+  return signature.split(' ').some((one) => timingSafeEqual(Buffer.from(one, 'hex'), right))
 }
 
 /** HMAC-SHA-256 (RFC 2104) over the five, as JSON: no two farewells make one text. */

@@ -242,7 +242,7 @@ export const POWER_VOCABULARY = {
       signature: {
         type: 'string',
         meaning:
-          'HMAC-SHA-256 over agent, site, time, cause and power, with a key made of the token; without the right one the point is refused',
+          'HMAC-SHA-256 over agent, site, time, cause and power, with a key made of the token; where nobody knows which collector will get it, one for each, with spaces between. Without a right one the point is refused',
       },
     },
   },

@@ -71,7 +71,8 @@ export class Presence {
     let seen: Agent | undefined
     for (const point of points) {
       const { agent: name = '', site = '' } = point.tags
-      if (name === '') continue
+      // A last word is no sign of life, and comes also to collectors that nothing else is pushed to.
+      if (name === '' || point.name === 'farewell') continue
       if (seen?.agent !== name) {
         seen = this.#agents.get(name) ?? this.#add(name)
         if (seen === undefined) continue

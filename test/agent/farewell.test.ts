@@ -197,25 +197,46 @@ test('on battery the farewell overtakes the backlog, signed', async (t) => {
   t.ok(farewells(collector).every(isSigned))
 })
 
-test('the collector in use hears the farewell first, then the others; each with its own token', async (t) => {
-  const down = await startCollector(t, always(503))
+test('every collector hears the farewell, each signed with its own token, whatever becomes of the others', async (t) => {
+  const refusing = await startCollector(t, always(503))
   const up = await startCollector(t, always(204))
-  const { agent, report } = await startAgent(t, [down, up])
-  for (const count of [1, 2]) {
-    // The second is pushed when the answer to the first was read: then it is known who is in use.
-    report([ups('ups-1', { line: 'online' })])
-    const isThere = (): boolean => names(up).filter((name) => name === 'ups').length >= count
-    await until(isThere, 'the other collector to be used')
-  }
+  const dead = await startCollector(t, (response) => response.destroy())
+  const { agent, report } = await startAgent(t, [refusing, up, dead])
   report([ups('ups-1', { line: 'battery' })])
   await until(() => farewells(up).length === 1, 'the farewell')
-  t.same(farewells(down), [], 'not asked')
-  up.script = always(503)
-  down.script = always(204)
+  await until(() => farewells(refusing).length > 1 && farewells(dead).length > 1, 'further tries')
+  refusing.script = always(204)
+  await until(() => refusing.pushes.some(({ text }) => text.startsWith('ups,')), 'it to be used')
+  const said = farewells(refusing).length
+  const start = performance.now()
   await agent.close()
-  await until(() => farewells(down).length === 1, 'the other one')
-  t.ok(farewells(down).every((said) => isSigned(said, `${TOKEN}-0`)))
-  t.ok(farewells(up).every((said) => isSigned(said, `${TOKEN}-1`)))
+  t.ok(performance.now() - start < 5000, 'the dead one holds nobody up for long')
+  t.match(farewells(up).map(causeOf), ['on-battery', 'stop'], 'once each')
+  t.same(farewells(refusing).slice(said).map(causeOf), ['stop'])
+  t.equal(farewells(dead).map(causeOf).at(-1), 'stop')
+  for (const [index, collector] of [refusing, up, dead].entries())
+    t.ok(farewells(collector).every((each) => isSigned(each, `${TOKEN}-${index}`)))
+  t.notOk(
+    farewells(up).some((each) => isSigned(each, `${TOKEN}-0`)),
+    'and with no other',
+  )
+})
+
+test('a farewell from the spool is believed by whichever collector gets it', async (t) => {
+  const folder = await temporaryFolder(t)
+  const all = [await startCollector(t, always(503)), await startCollector(t, always(503))] as const
+  const { agent } = await startAgent(t, all, folder)
+  await agent.close('error')
+  const [preferred, other] = all
+  other.script = always(204)
+  const before = farewells(other).length
+  await startAgent(t, all, folder)
+  await until(() => farewells(other).length > before, 'the one of last time')
+  const late = farewells(other).at(-1)
+  t.match(late, { fields: { cause: 'failure' } })
+  for (const nr of [0, 1]) t.ok(late !== undefined && isSigned(late, `${TOKEN}-${nr}`))
+  t.notOk(late !== undefined && isSigned(late, 'another'))
+  t.ok(farewells(preferred).every((said) => isSigned(said, `${TOKEN}-0`)))
 })
 
 test('a farewell nobody heard waits in the spool, and is told when the agent is back', async (t) => {
@@ -325,6 +346,10 @@ function names(collector: ScriptedCollector): readonly string[] {
 
 function farewells(collector: ScriptedCollector): readonly DecodedPoint[] {
   return pointsOf(collector).filter(({ name }) => name === 'farewell')
+}
+
+function causeOf({ fields }: DecodedPoint): unknown {
+  return fields['cause']
 }
 
 function isSigned({ fields, timeUs }: DecodedPoint, token: unknown = TOKEN): boolean {

@@ -620,6 +620,21 @@ test('a farewell tells power lost, machine shut down, agent stopped and network 
   )
 })
 
+test('a collector that is told only farewells misses nobody', async (t) => {
+  const night = new Night()
+  night.at(0, beat(NIGHT, FAR))
+  for (const [s, cause] of [
+    [5, 'on-battery'],
+    [25, 'low-battery'],
+    [45, 'shutdown'],
+  ] as const) {
+    night.at(s, farewell(s, { cause, power: 'ups-1' }))
+    night.wait(s + 1, s + 19, FAR)
+  }
+  night.wait(65, 400, FAR)
+  t.same(night.changes, [])
+})
+
 test('a farewell that is old, or was taken back, explains nothing', async (t) => {
   const cause = (...said: (readonly [s: number, point: Measurement])[]): string => {
     const night = new Night()
