@@ -1,28 +1,15 @@
-import { measurement, type Measurement } from '../../../common/measurement.ts'
-import type { ComponentState, Observation } from '../../topology/dependency.ts'
+import type { Measurement } from '../../../common/measurement.ts'
+import type { Observation } from '../../topology/dependency.ts'
 import { forecast, type Forecast } from '../../topology/forecast.ts'
 import { LiveModel, type Overlay } from '../../topology/live.ts'
 import type { Model } from '../../topology/model.ts'
 import type { Topology } from '../../topology/site.ts'
 import { parts } from '../snapshot.ts'
+import { ChainPoints } from './chain-points.ts'
 import { Watches } from './watches.ts'
 
 /** States are worked out anew this often although nothing arrived: readings go out of date, minutes pass. */
 const RENEW_US = 5_000_000
-/** A state that does not change is stored so often. */
-const STORED_US = 60_000_000
-/** Names in one text field; more help nobody. */
-const NAMED = 20
-const S_PER_MIN = 60
-/** The worse, the higher, so that the worst of a step can be drawn. */
-const STATE_CODES: Readonly<Record<ComponentState | ServiceState, number>> = {
-  up: 0,
-  degraded: 1,
-  'at-risk': 1,
-  unknown: 2,
-  down: 3,
-}
-
 type IsIsolated = (agent: string, atUs: number) => boolean
 
 /** What the drawing means at one moment. */
@@ -47,10 +34,7 @@ export class Chain {
   #now: ChainNow | undefined
   #live: LiveModel | undefined
   #version = 0
-  /** What was stored last of each component and service, and when. */
-  readonly #stored = new Map<string, { readonly text: string; readonly atUs: number }>()
-  /** Components that stopped a service by themselves when last stored. */
-  #singles: Iterable<string> = []
+  readonly #points = new ChainPoints()
 
   constructor(restored: unknown, topology: () => Topology, isIsolated: IsIsolated) {
     this.#topology = topology
@@ -132,15 +116,8 @@ export class Chain {
 
   /** Points to be stored: of what changed, and of everything now and then. */
   takePoints(nowUs: number): readonly Measurement[] {
-    const now = this.#now
-    if (now === undefined) return []
-    const stops = stopsBy(now)
-    const told = new Set([...now.observations.keys(), ...stops.keys(), ...this.#singles])
-    this.#singles = stops.keys()
-    return [
-      ...[...told].map((id) => this.#componentPoint(now, id, stops.get(id) ?? [], nowUs)),
-      ...now.live.model.services.map(({ id }) => this.#servicePoint(now, id, nowUs)),
-    ].flatMap((point) => point ?? [])
+    if (this.#now === undefined) return []
+    return this.#points.take(this.#now, (id) => this.serviceState(id), nowUs)
   }
 
   #follow(nowUs: number): void {
@@ -149,7 +126,7 @@ export class Chain {
     this.#model = model
     this.#watches.follow(model)
     this.#live = model === undefined ? undefined : new LiveModel(model)
-    this.#stored.clear()
+    this.#points.clear()
     this.#renew(nowUs)
   }
 
@@ -172,74 +149,6 @@ export class Chain {
       forecast: forecast(live, observations, overlay, nowUs),
     }
   }
-
-  #componentPoint(
-    now: ChainNow,
-    id: string,
-    stops: readonly string[],
-    nowUs: number,
-  ): Measurement | undefined {
-    const { kind, site } = now.live.model.drawing.components.get(id) ?? {}
-    const { state, reason } = now.observations.get(id) ?? {}
-    if (!this.#isDue(`component ${id}`, `${state ?? ''} ${stops.join()}`, nowUs)) return undefined
-    const minutesLeft = now.forecast.components.get(id)
-    return measurement(
-      'component',
-      nowUs,
-      { target: id, kind, site },
-      {
-        state,
-        state_code: state === undefined ? undefined : STATE_CODES[state],
-        reason,
-        stops: listed(stops),
-        stops_services: stops.length,
-        minutes_left: minutesLeft === undefined ? undefined : Math.round(minutesLeft),
-      },
-    )
-  }
-
-  #servicePoint(now: ChainNow, id: string, nowUs: number): Measurement | undefined {
-    const service = now.overlay.services.get(id)
-    const drawn = now.live.model.drawing.services.get(id)
-    if (service === undefined || drawn === undefined) return undefined
-    const state = this.serviceState(id)
-    const { singles, newSinglePoints, because } = service
-    const key = `${state} ${newSinglePoints.join()}`
-    if (!this.#isDue(`service ${id}`, key, nowUs)) return undefined
-    const { holdUpS } = drawn
-    return measurement(
-      'service',
-      nowUs,
-      { target: id, source: 'chain', site: drawn.serves },
-      {
-        state,
-        state_code: STATE_CODES[state],
-        ...(state === 'unknown' ? {} : { up: service.up }),
-        single_points: singles.length,
-        new_single_points: newSinglePoints.length,
-        singles: listed(singles),
-        new_singles: listed(newSinglePoints),
-        because: listed(because.map((set) => set.join(' + '))),
-        minutes_left: now.forecast.services.get(id)?.minutesLeft,
-        hold_up_min: holdUpS === undefined ? undefined : holdUpS / S_PER_MIN,
-      },
-    )
-  }
-
-  #isDue(key: string, text: string, nowUs: number): boolean {
-    const known = this.#stored.get(key)
-    if (known?.text === text && Math.abs(nowUs - known.atUs) < STORED_US) return false
-    this.#stored.set(key, { text, atUs: nowUs })
-    return true
-  }
-}
-
-/** Services that each component's failure alone would stop now. */
-function stopsBy({ overlay }: ChainNow): ReadonlyMap<string, readonly string[]> {
-  const stops = new Map<string, string[]>()
-  for (const [service, { singles }] of overlay.services)
-    for (const id of singles) stops.set(id, [...(stops.get(id) ?? []), service])
-  return stops
 }
 
 /** Whether two sets of observations have the same consequences; how long a battery lasts is no matter of the overlay. */
@@ -247,18 +156,14 @@ function isAlike(
   one: ReadonlyMap<string, Observation>,
   other: ReadonlyMap<string, Observation>,
 ): boolean {
+  if (one === other) return true
   if (one.size !== other.size) return false
   for (const [id, a] of one) {
     const b = other.get(id)
+    if (a === b) continue
     if (a.state !== b?.state || a.inputLost !== b.inputLost) return false
     if (a.isUnprotected !== b.isUnprotected || a.sinceUs !== b.sinceUs) return false
     if (a.lostNeeds?.join() !== b.lostNeeds?.join()) return false
   }
   return true
-}
-
-function listed(names: readonly string[]): string | undefined {
-  if (names.length === 0) return undefined
-  const more = names.length - NAMED
-  return more > 0 ? `${names.slice(0, NAMED).join(', ')} and ${more} more` : names.join(', ')
 }
