@@ -70,7 +70,9 @@ class ComponentDown implements Rule {
     this.#version = chain.version
     const { now } = chain
     const { hold, clear } = this.#options
+    const told = new Set(this.#findings.memory.map(({ breach }) => breach.labels['component']))
     for (const [id, { state, sinceUs }] of now?.observations ?? []) {
+      if (state !== 'down' && !told.has(id)) continue
       const component = now?.live.model.drawing.components.get(id)
       if (now === undefined || component === undefined || !this.#isOurs(component)) continue
       const fingerprint = fingerprintOf(NAME, id)

@@ -1,5 +1,6 @@
 import { Families, inputWord } from '../../topology/cut-sets.ts'
 import type { Component, Service } from '../../topology/dependency.ts'
+import { ownerOf } from '../../topology/edge.ts'
 import type { Overlay } from '../../topology/live.ts'
 import type { Model } from '../../topology/model.ts'
 import type { RuleContext } from '../rule.ts'
@@ -47,12 +48,17 @@ function findFragile({ live: { model }, overlay }: ChainNow): readonly Fragile[]
   const fresh = new Set(weak.flatMap(([, { newSinglePoints }]) => newSinglePoints))
   const suspects = indices(model, [...overlay.failed.map(({ id }) => id), ...fresh])
   const families = new Families(model, ORDER, { cut: overlay.cut, suspects })
+  const owners = [...overlay.cut].map((edge) => ownerOf(model, edge))
   const upsOf = new Map(
-    [...model.drawing.components.keys()].map((id) => [inputWord(id), id] as const),
+    owners.map((index) => {
+      const id = model.components[index]?.component.id ?? ''
+      return [inputWord(id), id] as const
+    }),
   )
+  const needsOf = new Map(model.services.map(({ id, needs }) => [id, needs]))
   return weak.flatMap(([id, { newSinglePoints }]) => {
     const service = model.drawing.services.get(id)
-    const needs = model.services.find((it) => it.id === id)?.needs
+    const needs = needsOf.get(id)
     if (service === undefined || needs === undefined) return []
     // What stops it together with one more failure is what made that failure enough.
     const words = families
