@@ -18,6 +18,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'redundancy-lost': 'redundancy lost',
   'component-down': 'component down',
   'design-change': 'design change',
+  'design-drift': 'not drawn',
   'ups-on-battery': 'UPS on battery',
   'ups-transfers': 'short transfers',
   'ups-low-battery': 'low battery',

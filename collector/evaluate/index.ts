@@ -9,6 +9,7 @@ import { pathQuality } from './path-quality.ts'
 import { batteryOld } from './power/battery-old.ts'
 import { componentDown } from './power/component-down.ts'
 import { designChange } from './power/design-change.ts'
+import { designDrift } from './power/design-drift.ts'
 import { atsRedundancy, pduOutletOff, pduOverload } from './power/pdu-trouble.ts'
 import { poeBudget, poePort } from './power/poe-trouble.ts'
 import { powerBlind } from './power/power-blind.ts'
@@ -92,6 +93,7 @@ export const RULES: readonly RuleKind[] = [
   poeBudget,
   poePort,
   designChange,
+  designDrift,
   tapBlind,
   siteCutOff,
   agentSilent,

@@ -67,6 +67,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   'component-down': 'see whether it has power and network; what hangs on it comes back with it',
   'design-change':
     'see whether it is meant so; accept it in the site file with name, reason and review date, or draw a second one',
+  'design-drift':
+    'look for what they share: a power strip, a breaker, a patch cable, a switch behind them; draw it in the site file',
   'ups-on-battery': 'see whether the mains is gone or its breaker has tripped',
   'ups-transfers': 'ask facilities what disturbs the mains; each transfer wears the battery',
   'ups-low-battery': 'it falls within minutes: shut down what would not survive it',

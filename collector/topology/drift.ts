@@ -11,15 +11,25 @@ export interface Death {
   readonly atUs: number
 }
 
-/** Things that died together and stand on nothing in common that is drawn: the drawing is not what is built. */
+/** Things that died together and stand on nothing in common that is drawn and can be the cause: the drawing is not what is built. */
 export interface Drift {
   readonly ids: readonly string[]
+  /** What they do stand on together, and was seen to work after they died. */
+  readonly well: readonly string[]
   readonly fromUs: number
   readonly toUs: number
 }
 
-/** What failed by itself, together with others, without anything in common under it. Deaths of what stood on something that died are none of its own. */
-export function drift(model: Model, deaths: readonly Death[]): readonly Drift[] {
+/**
+ * What failed by itself, together with others, without a cause in common under it. Deaths of what stood on something that died are none of
+ * its own.
+ * @param isWell whether something was seen to work after a time: that is no cause
+ */
+export function drift(
+  model: Model,
+  deaths: readonly Death[],
+  isWell: (id: string, afterUs: number) => boolean = () => false,
+): readonly Drift[] {
   const known = deaths
     .filter(({ id }) => model.indexOf.has(id))
     .toSorted((a, b) => a.atUs - b.atUs || (a.id < b.id ? -1 : 1))
@@ -31,16 +41,18 @@ export function drift(model: Model, deaths: readonly Death[]): readonly Drift[] 
       [...(chains.get(death) ?? [])].every((id) => id === death.id || !ids.has(id)),
     )
     if (own.length < FEWEST) continue
-    const [first, ...others] = own.map((death) => chains.get(death) ?? new Set<string>())
-    const common = [...(first ?? [])].filter((id) => others.every((chain) => chain.has(id)))
-    if (common.length > 0) continue
-    found.push({
-      ids: own.map(({ id }) => id).sort(),
-      fromUs: own[0]?.atUs ?? 0,
-      toUs: own.at(-1)?.atUs ?? 0,
-    })
+    const toUs = own.at(-1)?.atUs ?? 0
+    const well = sharedBy(model, [...new Set(own.map(({ id }) => id))])
+    if (!well.every((id) => isWell(id, toUs))) continue
+    found.push({ ids: own.map(({ id }) => id).sort(), well, fromUs: own[0]?.atUs ?? 0, toUs })
   }
   return found
+}
+
+/** What all of them stand on, as drawn. */
+export function sharedBy(model: Model, ids: readonly string[]): readonly string[] {
+  const [first, ...others] = ids.map((id) => chainOf(model, id))
+  return [...(first ?? [])].filter((id) => others.every((chain) => chain.has(id)))
 }
 
 /** Deaths of which the last is no later after the first than things die together. */

@@ -276,7 +276,7 @@ test('things that die together and share nothing that is drawn are told of', asy
   const dead = (ids: readonly string[], apartUs = 1_000_000) =>
     ids.map((id, at) => ({ id, atUs: NOW_US + at * apartUs }))
   t.strictSame(drift(model, dead(['sw-a', 'sw-b', 'sw-c', 'phone-a'])), [
-    { ids: ['sw-a', 'sw-b', 'sw-c'], fromUs: NOW_US, toUs: NOW_US + 2_000_000 },
+    { ids: ['sw-a', 'sw-b', 'sw-c'], well: [], fromUs: NOW_US, toUs: NOW_US + 2_000_000 },
   ])
   t.strictSame(drift(model, dead(['sw-a', 'sw-b'])), [], 'two may be chance')
   t.strictSame(drift(model, dead(['sw-a', 'sw-b', 'sw-c'], 20_000_000)), [], 'one after another')

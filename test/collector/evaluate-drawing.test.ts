@@ -1,0 +1,102 @@
+import { test } from 'tap'
+import { PowerSite } from '../support/power-readings.ts'
+
+const QUIET = {
+  ...{ 'emergency-readiness': 'off', 'battery-old': 'off', 'component-down': 'off' },
+  ...{ 'redundancy-lost': 'off', 'service-down': 'off', 'power-event': 'off' },
+}
+
+function ping(to: PowerSite, target: string, isThere: boolean): void {
+  to.read('ping', target, { sent: 5, received: isThere ? 5 : 0 })
+}
+
+// ---- what is not drawn
+
+const SWITCHES = ['sw-1', 'sw-2', 'sw-3', 'sw-4']
+/** Four switches on one core that is watched, each with a cord of its own. */
+const DRIFT = `
+parties: { ict: { notify: [network] }, facilities: { notify: [power] } }
+components:
+  core: { kind: switch, owner: ict, needs: [], watch: { measurement: ping, target: core } }
+${SWITCHES.map((id) => `  ${id}: { kind: switch, owner: ${id === 'sw-1' ? 'facilities' : 'ict'}, needs: [core], place: room ${id.slice(-1)}, watch: { measurement: ping, target: ${id} } }`).join('\n')}
+services: { s: { serves: hq, needs: [{ any: [sw-1, sw-2, sw-3, sw-4] }] } }
+`
+
+function switches(options: Readonly<Record<string, unknown>> = {}, file = DRIFT): PowerSite {
+  const made = new PowerSite({ ...QUIET, ...options }, file)
+  for (const id of ['core', ...SWITCHES]) ping(made, id, true)
+  made.go(10)
+  return made
+}
+
+/** They die one second after the other, and come back two minutes later. */
+function dieTogether(of: PowerSite, ids: readonly string[]): string {
+  const told: string[] = []
+  for (const id of ids) {
+    ping(of, id, false)
+    told.push(of.go(1))
+  }
+  told.push(of.go(120))
+  for (const id of ids) ping(of, id, true)
+  told.push(of.go(30))
+  return told.filter((words) => words !== '').join('\n')
+}
+
+test('what dies together while all it shares as drawn goes on working is told to its owners as missing in the drawing', async (t) => {
+  const hq = switches()
+  t.equal(
+    dieTogether(hq, ['sw-1', 'sw-2', 'sw-3']),
+    'firing design-drift what sw-1, sw-2 and 1 more share',
+  )
+  t.match(hq.breach('design-drift'), {
+    severity: 'notice',
+    summary:
+      'died together at 2026-11-23 08:00 UTC: sw-1 (room 1), sw-2 (room 2), sw-3 (room 3); what they share as drawn (core) went on working: something they stand on is not drawn',
+    labels: { site: 'hq', owner: 'unknown', owners: 'facilities ict', notify: 'power network' },
+    evidence: { died_together: 'sw-1 sw-2 sw-3', times: 1, shared_and_well: 'core' },
+  })
+  const { id } = hq.breach('design-drift') ?? {}
+  t.equal(dieTogether(hq, ['sw-2', 'sw-3', 'sw-4']), '', 'again: the same alert, told once')
+  t.match(hq.evaluator.breaches()[0], {
+    id,
+    summary: /^died together 2 times, the last at /,
+    evidence: { died_together: 'sw-1 sw-2 sw-3 sw-4', times: 2 },
+  })
+  hq.restart()
+  t.equal(hq.go(60), '')
+  t.equal(hq.go(600), '')
+})
+
+test('two may be chance, one after another is no event, and what is known to have failed explains the rest', async (t) => {
+  const hq = switches()
+  t.equal(dieTogether(hq, ['sw-1', 'sw-2']), '')
+  for (const id of ['sw-1', 'sw-2', 'sw-3']) {
+    ping(hq, id, false)
+    t.equal(hq.go(20), '')
+  }
+  for (const id of ['sw-1', 'sw-2', 'sw-3']) ping(hq, id, true)
+  t.equal(hq.go(120), '')
+  t.equal(dieTogether(hq, ['core', 'sw-1', 'sw-2', 'sw-3']), '')
+  hq.lose('ping', 'core')
+  t.equal(dieTogether(hq, ['sw-1', 'sw-2', 'sw-3']), '', 'nothing is known of the core')
+})
+
+test('what is down when first seen, or after nothing was known of it, died at no known time', async (t) => {
+  const made = new PowerSite(QUIET, DRIFT)
+  ping(made, 'core', true)
+  for (const id of SWITCHES) ping(made, id, false)
+  t.equal(made.go(120), '')
+  const hq = switches()
+  for (const id of SWITCHES) hq.lose('ping', id)
+  hq.go(120)
+  for (const id of SWITCHES) ping(hq, id, false)
+  t.equal(hq.go(120), '')
+})
+
+test('it waits for people to be at work, may be off, and ends when it was not seen again', async (t) => {
+  const hq = switches({ 'design-drift': { 'business-hours': 'mo-fr 08:10-17:00', shown: '1h' } })
+  t.equal(dieTogether(hq, ['sw-1', 'sw-2', 'sw-3']), '')
+  t.match(hq.go(600), 'firing design-drift')
+  t.match(hq.go(3600, 20), 'ended design-drift')
+  t.equal(dieTogether(switches({ 'design-drift': 'off' }), ['sw-1', 'sw-2', 'sw-3']), '')
+})
