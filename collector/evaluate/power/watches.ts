@@ -126,9 +126,8 @@ export class Watches {
 
   /** The agents that check a service. */
   watchersOf(service: string): readonly string[] {
-    const readings = [...this.#readings.values()]
-    const those = readings.filter(({ id, isService }) => isService && id === service)
-    return [...new Set(those.map(({ agent }) => agent))]
+    const { readings = [] } = this.#things.get(keyOf(service, true)) ?? {}
+    return [...new Set([...readings.values()].map(({ agent }) => agent))]
   }
 
   /**
