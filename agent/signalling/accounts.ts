@@ -77,7 +77,7 @@ export class Accounts {
   readonly #firstUs = new Float64Array(MAX_ACCOUNTS)
   readonly #versions = new Uint8Array(MAX_ACCOUNTS)
   readonly #words = new Int32Array(MAX_ACCOUNTS * V6_WORDS)
-  readonly #kinds = new Uint16Array(MAX_ACCOUNTS)
+  readonly #kinds = new Int32Array(MAX_ACCOUNTS)
   readonly #bindings = new Uint16Array(MAX_ACCOUNTS)
   readonly #up = new Uint16Array(MAX_ACCOUNTS)
   readonly #upCostly = new Uint16Array(MAX_ACCOUNTS)

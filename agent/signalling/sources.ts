@@ -92,7 +92,7 @@ export class Sources {
   readonly #words = new Int32Array(MAX_SOURCES * V6_WORDS)
   readonly #firstUs = new Float64Array(MAX_SOURCES)
   readonly #trustedUs = new Float64Array(MAX_SOURCES)
-  readonly #kinds = new Uint16Array(MAX_SOURCES)
+  readonly #kinds = new Int32Array(MAX_SOURCES)
   readonly #second = new Float64Array(MAX_SOURCES)
   readonly #inSecond = new Uint32Array(MAX_SOURCES)
   readonly #peaks = new Uint32Array(MAX_SOURCES)
