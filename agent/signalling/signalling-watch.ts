@@ -13,6 +13,7 @@ import { RegistrationWatch } from './registration-watch.ts'
 import { SessionWatch } from './session-watch.ts'
 import type { SignallingInterval, SignallingOptions } from './signalling-row.ts'
 import { SourceWatch } from './source-watch.ts'
+import { SteadyClock } from './steady-clock.ts'
 import { Traffic, otherLane } from './traffic.ts'
 import { Transactions } from './transactions.ts'
 import { UserAgents } from './user-agents.ts'
@@ -48,6 +49,7 @@ export class SignallingWatch {
   readonly #accounts: Accounts
   readonly #userAgents: UserAgents
   readonly #address = new AddressOctets()
+  readonly #clock = new SteadyClock()
   readonly #count
   #messages = 0
   #invalid = 0
@@ -90,8 +92,10 @@ export class SignallingWatch {
     }
   }
 
-  handle(heard: Heard): void {
-    const { message, datagram, timeUs } = heard
+  handle(told: Heard): void {
+    const timeUs = this.#clock.timeOf(told.timeUs)
+    const heard = timeUs === told.timeUs ? told : { ...told, timeUs }
+    const { message, datagram } = heard
     this.#messages++
     this.#firstUs ??= timeUs
     if (!this.#facts.read(message)) return
@@ -113,7 +117,8 @@ export class SignallingWatch {
   }
 
   /** What the interval had, which ends here. */
-  takeInterval(nowUs: number): SignallingInterval {
+  takeInterval(endUs: number): SignallingInterval {
+    const nowUs = this.#clock.end(endUs)
     const nameOf = (peer: number) => this.#peers.nameOf(peer)
     const watchedUs = nowUs - (this.#firstUs ?? nowUs)
     const { sources } = this.#sources
