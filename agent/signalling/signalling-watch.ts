@@ -162,7 +162,9 @@ export class SignallingWatch {
     this.#traffic.countRequest(lane, method)
     this.#countSeen(heard, lane, hasCredentials)
     const source = this.#sources.ask(heard)
-    if (known >= 0) this.#traffic.add(lane, this.#count.requestAgain)
+    // The same from elsewhere was sent by nobody who waits for an answer: a flood of one message from many false addresses.
+    if (known >= 0 && this.#transactions.sourceOf(known) === source)
+      this.#traffic.add(lane, this.#count.requestAgain)
     if (known >= 0 || method === ACK) return
     const isInitial = !this.#facts.hasToTag
     this.#sources.identify(heard, source)
