@@ -168,6 +168,11 @@ export class Accounts {
     this.#newsOf(account)
   }
 
+  /** One less than was counted in this interval. */
+  forgive(account: number, index: number): void {
+    if (this.#counters.get(account, index) > 0) this.#counters.add(account, index, -1)
+  }
+
   /** It was let in from here, with this device. */
   admit(account: number, version: IpVersion, words: Int32Array, kind: number): void {
     const network = networkSum(version, words)

@@ -232,7 +232,8 @@ export class SignallingWatch {
     const isStill = sources.isStill(source, sentUs)
     if (method === INVITE || method === REGISTER) this.#peers.markServer()
     this.#hearServer(heard.message, lane)
-    if (isStill) this.#sources.answer(heard, source, method, transactions.hasCredentials(slot))
+    if (isStill)
+      this.#sources.answer(heard, source, method, transactions.hasCredentials(slot), attempt)
     if (method === BYE) this.#sessions.disconnect(heard, attempt, lane, sentUs)
     else if (this.#begins(slot, REGISTER)) {
       const kind = isStill ? sources.kindOf(source) : 0

@@ -9,6 +9,8 @@ import { FROM, TO, type MessageFacts } from './message-facts.ts'
 import type { OctetHash } from './octet-hash.ts'
 import { isChallenge } from './outcomes.ts'
 import type { Peers } from './peers.ts'
+import type { SessionKey } from './session-watch.ts'
+import { SlotTable } from './slot-table.ts'
 import { scannerIn } from './scanners.ts'
 import { Sources } from './sources.ts'
 import type { UserAgents } from './user-agents.ts'
@@ -24,6 +26,9 @@ const FORBIDDEN = 403
 const NO_SUCH_NUMBER: readonly number[] = [404, 410, 484, 485, 604]
 /** What svmap and nmap put into From is at its beginning. */
 const MAX_FROM_OCTETS = 64
+/** Attempts in which credentials were refused, and which may succeed yet. */
+const MAX_REFUSED = 16_384
+const MANY_REFUSALS = 255
 
 export interface SourceWatchOptions {
   readonly accounts: Accounts
@@ -39,6 +44,9 @@ export class SourceWatch {
   readonly #options: SourceWatchOptions
   readonly #address = new AddressOctets()
   readonly #wrongOfAccount: number
+  readonly #refused = new SlotTable(MAX_REFUSED)
+  /** Of each of these, how often. */
+  readonly #refusals = new Uint8Array(MAX_REFUSED)
   readonly #count
 
   constructor(options: SourceWatchOptions) {
@@ -114,8 +122,14 @@ export class SourceWatch {
     this.sources.add(source, this.#count.spoofed)
   }
 
-  /** A final response to a request of the source, heard for the first time. */
-  answer(heard: Heard, source: number, method: number, hasCredentials: boolean): void {
+  /** A final response to a request of the source, heard for the first time; `attempt` is what the request was a try of. */
+  answer(
+    heard: Heard,
+    source: number,
+    method: number,
+    hasCredentials: boolean,
+    attempt: SessionKey,
+  ): void {
     const { message, timeUs } = heard
     const { statusCode } = message
     const { ok, challenged, forbidden, notFound } = this.#count
@@ -123,14 +137,44 @@ export class SourceWatch {
     else if (isChallenge(statusCode)) this.sources.add(source, challenged)
     else if (statusCode === FORBIDDEN) this.sources.add(source, forbidden)
     else if (NO_SUCH_NUMBER.includes(statusCode)) this.sources.add(source, notFound)
+    if (!hasCredentials) return
+    if (statusCode < 300) {
+      if (this.#isFirstPardoned(attempt)) this.#forgive(message, source, method)
+      return
+    }
     const isRefusal = statusCode === FORBIDDEN || (isChallenge(statusCode) && !isStale(message))
-    if (!isRefusal || !hasCredentials) return
-    this.sources.add(source, this.#count.wrong)
+    if (!isRefusal) return
+    this.#countRefusal(attempt)
+    this.sources.blame(source, this.#count.wrong)
     if (!this.#readRow(message, method === REGISTER ? TO : FROM)) return
     const { accounts } = this.#options
     const account = accounts.findOrAdd(message.bytes, this.#address, timeUs)
     accounts.add(account, this.#wrongOfAccount)
     accounts.guess(account, source)
+  }
+
+  #countRefusal({ high, low }: SessionKey): void {
+    const known = this.#refused.find(high, low)
+    const slot = known < 0 ? this.#refused.add(high, low) : known
+    const before = known < 0 ? 0 : (this.#refusals[slot] ?? 0)
+    this.#refusals[slot] = Math.min(MANY_REFUSALS, before + 1)
+  }
+
+  /** Whether an attempt that succeeds was refused once, and only once. */
+  #isFirstPardoned({ high, low }: SessionKey): boolean {
+    const slot = this.#refused.find(high, low)
+    if (slot < 0) return false
+    this.#refused.remove(slot)
+    return this.#refusals[slot] === 1
+  }
+
+  /** Not every server says that it was the nonce that was too old, of which phones make use once more at every refresh. */
+  #forgive(message: SipMessage, source: number, method: number): void {
+    this.sources.forgive(source, this.#count.wrong)
+    if (!this.#readRow(message, method === REGISTER ? TO : FROM)) return
+    const { accounts } = this.#options
+    const account = accounts.find(message.bytes, this.#address)
+    if (account >= 0) accounts.forgive(account, this.#wrongOfAccount)
   }
 
   giveUp(source: number): void {

@@ -16,6 +16,7 @@ const TRUSTED_FOR_US = 24 * 3600 * US_PER_S
 const IPV6 = 6
 const V6_WORDS = 4
 const V6_NETWORK_WORDS = 2
+const MAX_FORGIVEN = 255
 const OUTSIDE = 1
 /** It is in the list of those with something to tell. */
 const DIRTY = 2
@@ -103,6 +104,7 @@ export class Sources {
   readonly #triedNow = new Uint8Array(MAX_SOURCES)
   readonly #tried = new Map<number, Tried>()
   readonly #signs = new Map<number, string>()
+  readonly #forgiven = new Uint8Array(MAX_SOURCES)
   #generationUs = -Infinity
   #dirty: number[] = []
   #untold = 0
@@ -158,6 +160,19 @@ export class Sources {
   add(source: number, index: number): void {
     this.#counters.add(source, index)
     this.#mark(source, 0)
+  }
+
+  /** Counts what may be forgiven yet. */
+  blame(source: number, index: number): void {
+    const forgiven = this.#forgiven[source] ?? 0
+    if (forgiven > 0) this.#forgiven[source] = forgiven - 1
+    else this.add(source, index)
+  }
+
+  /** One less than was counted; where an interval before has told of it, one less next time. */
+  forgive(source: number, index: number): void {
+    if (this.#counters.get(source, index) > 0) this.#counters.add(source, index, -1)
+    else this.#forgiven[source] = Math.min(MAX_FORGIVEN, (this.#forgiven[source] ?? 0) + 1)
   }
 
   /** Whether a number is still the source it was at this time. */
@@ -244,6 +259,7 @@ export class Sources {
     this.#trustedUs[slot] = -Infinity
     this.#kinds[slot] = 0
     this.#onlyAccount[slot] = 0
+    this.#forgiven[slot] = 0
     this.#clear(slot)
     return slot
   }
