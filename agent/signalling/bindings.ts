@@ -3,10 +3,13 @@ import { SlotTable } from './slot-table.ts'
 
 const MAX_BINDINGS = 100_000
 const US_PER_S = 1_000_000
+const NONE = -1
 /** Past this share of its time a binding ought to have been renewed. */
 const OVERDUE_SHARE = 0.9
 const LATE_SHARE_LEFT = 0.1
 const EARLY_SHARE_LEFT = 0.75
+/** Of what lasts longer than a day nobody waits for the refresh, to say that all registrations have been seen. */
+const MAX_COMPLETE_US = 24 * 3600 * US_PER_S
 
 /** Registrations at one registrar over one interval. */
 export interface BindingsRow {
@@ -52,6 +55,12 @@ export interface Granted {
   readonly expiresS: number
 }
 
+/** What a registrar says an account has. */
+export interface GrantedList {
+  readonly list: readonly Granted[]
+  readonly isWhole: boolean
+}
+
 /** Who is registered, where and until when: by the lists of bindings registrars send (RFC 3261 section 10.3). */
 export class Bindings {
   readonly #accounts: Accounts
@@ -89,13 +98,13 @@ export class Bindings {
   }
 
   /**
-   * A registrar lists what an account has now: what is not in the list is gone. `own` is the contact the request was about, by its sum;
-   * a registrar may have changed its address, and when the list has but one that is it.
+   * A registrar lists what an account has now: what is not in the list is gone, unless it is longer than we read. `own` is the contact
+   * the request was about, by its sum; a registrar may have changed its address, and when the list has but one that is it.
    */
   accept(
     account: number,
     peer: number,
-    list: readonly Granted[],
+    { list, isWhole }: GrantedList,
     own: { readonly high: number; readonly low: number } | undefined,
     timeUs: number,
   ): void {
@@ -104,10 +113,11 @@ export class Bindings {
     for (const granted of list) {
       if (granted.expiresS <= 0) continue
       const isOwn = granted.high === own?.high && granted.low === own.low
-      const slot = this.#grant(account, peer, granted, isOwn || only !== undefined, timeUs)
+      const isOnly = own !== undefined && only !== undefined
+      const slot = this.#grant(account, peer, granted, isOwn || isOnly, timeUs)
       this.#listed.add(slot)
     }
-    for (let slot = (this.#first[account] ?? 0) - 1; slot >= 0;) {
+    for (let slot = isWhole ? (this.#first[account] ?? 0) - 1 : NONE; slot >= 0;) {
       const next = (this.#next[slot] ?? 0) - 1
       if (this.#peers[slot] === peer && !this.#listed.has(slot)) {
         this.#draftOf(peer).removed++
@@ -145,7 +155,7 @@ export class Bindings {
       rows.set(name, known === undefined ? draft : together(known, draft))
     }
     this.#drafts.clear()
-    const isComplete = watchedUs >= this.#longestUs
+    const isComplete = watchedUs >= Math.min(this.#longestUs, MAX_COMPLETE_US)
     return [...rows].map(([target, { accounts, ...draft }]) => ({
       target,
       isComplete,

@@ -4,7 +4,7 @@ import type { SipMessage } from '../sip/message.ts'
 import { headerNumber } from '../sip/names.ts'
 import { BACKSLASH, GREATER_THAN, LESS_THAN, QUOTE, isDigit, textOf } from '../sip/octets.ts'
 import { parameterAt, parameterEnd, parameterName } from '../sip/parameter.ts'
-import type { Granted } from './bindings.ts'
+import type { Granted, GrantedList } from './bindings.ts'
 import type { OctetHash } from './octet-hash.ts'
 import type { Wish } from './registration-attempts.ts'
 
@@ -39,13 +39,14 @@ export function grantedIn(
   address: AddressOctets,
   hash: OctetHash,
   askedS: number | undefined,
-): readonly Granted[] {
+): GrantedList {
   const list: Granted[] = []
   const { bytes } = message
   const common = headerSeconds(message) ?? askedS ?? seconds('')
   for (let row = message.rowOf(CONTACT); row >= 0; row = message.rowAfter(row)) {
     const rowEnd = message.valueEnd(row)
-    for (let at = message.valueAt(row); at < rowEnd && list.length < MAX_CONTACTS;) {
+    for (let at = message.valueAt(row); at < rowEnd;) {
+      if (list.length === MAX_CONTACTS) return { list, isWhole: false }
       const end = valueEnd(bytes, at, rowEnd)
       if (address.read(bytes, at, end)) {
         sumContact(bytes, end, address, hash)
@@ -55,7 +56,7 @@ export function grantedIn(
       at = end + 1
     }
   }
-  return list
+  return { list, isWhole: true }
 }
 
 /** Where a value of a list ends: at a comma outside quotes and brackets. */
