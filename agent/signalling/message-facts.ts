@@ -11,7 +11,6 @@ export const VIA = headerNumber('via')
 const BRANCH = parameterName('branch')
 /** What a branch begins with that is unique (RFC 3261 section 8.1.1.7), in lower case. */
 const COOKIE = parameterName('z9hg4bk')
-const COMMA = 0x2c
 const UPPER_A = 0x41
 const UPPER_Z = 0x5a
 const LOWER_CASE_BIT = 0x20
@@ -96,12 +95,6 @@ export class MessageFacts {
     const at = tagAt(message, row)
     if (at >= 0) this.#hash.add(message.bytes, at, tagEnd(message, row, at))
   }
-}
-
-/** Where the first value of a list ends. */
-export function topValueEnd(bytes: Uint8Array, at: number, end: number): number {
-  for (let index = at; index < end; index++) if (bytes[index] === COMMA) return index
-  return end
 }
 
 function isUnique(bytes: Uint8Array, at: number, end: number): boolean {

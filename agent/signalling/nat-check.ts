@@ -4,7 +4,8 @@ import type { AddressOctets } from '../sip/address-octets.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { headerNumber } from '../sip/names.ts'
 import { isBlank, textOf } from '../sip/octets.ts'
-import { VIA, topValueEnd } from './message-facts.ts'
+import { valueEnd } from './contacts.ts'
+import { VIA } from './message-facts.ts'
 
 const CONTACT = headerNumber('contact')
 const COLON = 0x3a
@@ -54,7 +55,7 @@ export function checkNat(
 function isOnlyVia(message: SipMessage, row: number): boolean {
   const at = message.valueAt(row)
   const end = message.valueEnd(row)
-  return topValueEnd(message.bytes, at, end) === end && message.rowAfter(row) < 0
+  return valueEnd(message.bytes, at, end) === end && message.rowAfter(row) < 0
 }
 
 /** Behind "SIP/2.0/UDP", blanks anywhere. */

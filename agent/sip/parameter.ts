@@ -38,8 +38,7 @@ export function parameterAt(bytes: Uint8Array, at: number, end: number, name: Ui
 }
 
 /**
- * The same in a list whose values have neither quotes nor brackets, as Via, of the first value; and where that value ends is not
- * looked for first.
+ * The same in a list whose values have no brackets, as Via, of the first value; and where that value ends is not looked for first.
  */
 export function topParameterAt(
   bytes: Uint8Array,
@@ -47,8 +46,12 @@ export function topParameterAt(
   end: number,
   name: Uint8Array,
 ): number {
+  let isQuoted = false
   for (let index = at; index < end; index++) {
     const octet = bytes[index]
+    if (isQuoted && octet === BACKSLASH) index++
+    else if (octet === QUOTE) isQuoted = !isQuoted
+    if (isQuoted) continue
     if (octet === COMMA) return -1
     if (octet !== SEMICOLON) continue
     const valueAt = valueBehind(bytes, index + 1, end, name)
