@@ -9,6 +9,7 @@ import { isNumber, maskedParty } from '../sip/uri.ts'
 import type { Accounts } from './accounts.ts'
 import { CallBook, type SignallingEvent } from './call-book.ts'
 import { valueEnd } from './contacts.ts'
+import { forwarderIn } from './call-history.ts'
 import { DialPlan, type Destination, type DialPlanOptions } from './dial-plan.ts'
 import type { Heard } from './heard.ts'
 import { CALL_ID, FROM, TO, type MessageFacts } from './message-facts.ts'
@@ -19,6 +20,10 @@ import type { Traffic } from './traffic.ts'
 const CONTACT = headerNumber('contact')
 const DIVERSION = headerNumber('diversion')
 const ASSERTED = headerNumber('p-asserted-identity')
+/** Where servers take the caller's name from, too (RFC 3325 section 9.2; draft-ietf-sip-privacy-04). */
+const ALSO_SHOWN = [headerNumber('p-preferred-identity'), headerNumber('remote-party-id')]
+/** There are two at most (RFC 3325 section 9.1). */
+const MAX_NAMES = 4
 const VERSTAT_FAILED = parameterName('verstat=tn-validation-failed')
 /** Escapes and visual separators make numbers longer than they are. */
 const MAX_USER_OCTETS = 128
@@ -129,28 +134,32 @@ export class CallWatch {
     const { bytes } = message
     const { userAt, userEnd } = this.#from
     const caller = userIn(bytes, userAt, userEnd)
-    const row = message.rowOf(ASSERTED)
-    let asserted = ''
-    if (row >= 0 && this.#readRow(message, ASSERTED, this.#other))
-      asserted = userIn(bytes, this.#other.userAt, this.#other.userEnd)
-    if (asserted !== '' && asserted !== caller) traffic.add(lane, this.#count.mismatch)
+    const asserted = this.#usersIn(message, ASSERTED)
+    if (asserted.length > 0 && !asserted.includes(caller)) traffic.add(lane, this.#count.mismatch)
     if (this.#says(message, FROM, VERSTAT_FAILED) || this.#says(message, ASSERTED, VERSTAT_FAILED))
       traffic.add(lane, this.#count.verstat)
     if (!peers.isClientOutside) return false
     const known = accounts.find(bytes, this.#from)
     const isElsewhere =
       known >= 0 && accounts.bindingsOf(known) > 0 && !isFrom(accounts, known, datagram)
-    if (!isElsewhere && !this.#plan.isOwn(caller) && !this.#plan.isOwn(asserted)) return false
+    const names = [caller, ...asserted, ...ALSO_SHOWN.flatMap((row) => this.#usersIn(message, row))]
+    if (!isElsewhere && !names.some((name) => this.#plan.isOwn(name))) return false
     traffic.add(lane, this.#count.spoofed)
     return true
   }
 
-  /** A call that leaves us because somebody forwards theirs is theirs (RFC 5806). */
+  /** A call that leaves us because somebody forwards theirs is theirs (RFC 5806, RFC 7044). */
   #forwarderOf(message: SipMessage, destination: Destination, timeUs: number): number {
     const { accounts, peers } = this.#options
-    if (directionOf(peers.lane) === 'from' || !this.#readRow(message, DIVERSION, this.#other))
-      return NONE
-    const account = accounts.findOrAdd(message.bytes, this.#other, timeUs)
+    if (directionOf(peers.lane) === 'from') return NONE
+    let { bytes } = message
+    if (!this.#readRow(message, DIVERSION, this.#other)) {
+      const forwarder = forwarderIn(message)
+      if (forwarder === undefined) return NONE
+      bytes = Buffer.from(forwarder)
+      if (!this.#other.readUri(bytes, 0, bytes.length)) return NONE
+    }
+    const account = accounts.findOrAdd(bytes, this.#other, timeUs)
     this.#countForward(account, destination)
     return account
   }
@@ -190,6 +199,22 @@ export class CallWatch {
       },
       timeUs,
     )
+  }
+
+  /** The users of all values of a header. */
+  #usersIn(message: SipMessage, number: number): readonly string[] {
+    const { bytes } = message
+    const users: string[] = []
+    for (let row = message.rowOf(number); row >= 0; row = message.rowAfter(row)) {
+      const rowEnd = message.valueEnd(row)
+      for (let at = message.valueAt(row); at < rowEnd && users.length < MAX_NAMES;) {
+        const end = valueEnd(bytes, at, rowEnd)
+        if (this.#other.read(bytes, at, end))
+          users.push(userIn(bytes, this.#other.userAt, this.#other.userEnd))
+        at = end + 1
+      }
+    }
+    return users
   }
 
   #says(message: SipMessage, number: number, words: Uint8Array): boolean {

@@ -57,6 +57,8 @@ const HEADERS = [
   ['retry-after'],
   ['reason'],
   ['p-asserted-identity'],
+  ['p-preferred-identity'],
+  ['remote-party-id'],
   ['diversion'],
   ['history-info'],
   ['rack'],
