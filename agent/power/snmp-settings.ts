@@ -8,7 +8,7 @@ const SNMP_PORT = 161
 const MIN_TIMEOUT_MS = 50
 const MAX_TIMEOUT_MS = 30_000
 const MAX_RETRIES = 5
-export const MAX_TARGETS = 200
+const MAX_TARGETS = 200
 /** With three attempts a silent device is given up before its next turn in 5 s. */
 const DEFAULT_TIMEOUT_MS = 1000
 const DEFAULT_RETRIES = 2
@@ -16,7 +16,7 @@ const DEFAULT_RETRIES = 2
 const MIN_KEY_LENGTH = 8
 
 /** How to get in. The same keys stand beside `targets`, for all of them, and in a target, for it alone. */
-export const accessSettings = {
+const accessSettings = {
   version: z.enum(['v1', 'v2c', 'v3']).optional(),
   /** Of SNMPv1 and v2c; one that may only read. */
   community: secret.optional(),
@@ -33,7 +33,7 @@ export const accessSettings = {
 }
 type AccessSettings = z.infer<z.ZodObject<typeof accessSettings>>
 
-export const targetSettings = {
+const targetSettings = {
   /** What the site file and the alerts call it. */
   name,
   address: addressSetting(SNMP_PORT),
@@ -42,7 +42,7 @@ export const targetSettings = {
 type TargetSettings = z.infer<z.ZodObject<typeof targetSettings>>
 
 /** Traps and informs of the targets: each makes that target be polled at once. */
-export const trapSettings = {
+const trapSettings = {
   traps: z
     .strictObject({
       /** Port 162 needs rights; any other does not. */
@@ -61,6 +61,31 @@ interface Settings extends AccessSettings {
         readonly community?: Secret | undefined
       }
     | undefined
+}
+
+/**
+ * The options of a probe that speaks SNMP, to be refined by checkTargets().
+ * @param unitSettings what it must know of a device besides; like how to get in, beside `targets` for all of them and in a target for it alone
+ */
+export function snmpSettings<UnitShape extends z.core.$ZodShape>(unitSettings: UnitShape) {
+  const target = z.strictObject({ ...targetSettings, ...unitSettings })
+  return z.strictObject({
+    ...accessSettings,
+    ...unitSettings,
+    ...trapSettings,
+    targets: z.array(target).min(1).max(MAX_TARGETS),
+  })
+}
+
+/** The devices to poll, one for each target; read by checkTargets() before, all of them can be got in to. */
+export function devicesOf<Target extends TargetSettings, Device>(
+  read: AccessSettings & { readonly targets: readonly Target[] },
+  deviceOf: (options: SnmpOptions, target: Target) => Device,
+): readonly Device[] {
+  return read.targets.flatMap((target) => {
+    const options = snmpOptionsOf(read, target)
+    return 'complaint' in options ? [] : [deviceOf(options, target)]
+  })
 }
 
 /** Where to take traps, and with what they may be signed: the doors of the targets, and a community of their own. */
