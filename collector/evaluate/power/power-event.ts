@@ -1,22 +1,14 @@
 import { z } from 'zod'
-import type { Measurement } from '../../../common/measurement.ts'
 import { duration } from '../../../common/settings.ts'
 import type { Service } from '../../topology/dependency.ts'
 import { SEVERITIES, type Breach, type Severity } from '../breach.ts'
-import { defineRule, type Rule, type RuleContext } from '../rule.ts'
+import { defineRule, type RuleContext } from '../rule.ts'
 import { lasting } from '../words.ts'
 import type { ChainNow } from './chain.ts'
 import { causesWords, fragileWords, labelsOfEvent, worst } from './event-words.ts'
-import {
-  byUrgency,
-  coneOf,
-  fragileIn,
-  serviceName,
-  sinceUsOf,
-  siteOf,
-  type Fragile,
-} from './fragility.ts'
-import { SiteAlerts, type Ending, type SiteFinding } from './site-alerts.ts'
+import { byUrgency, coneOf, fragileIn, serviceName, sinceUsOf, type Fragile } from './fragility.ts'
+import type { Ending, SiteFinding } from './site-alerts.ts'
+import { bySite, SiteEventRule, type SiteEvents } from './site-event-rule.ts'
 
 const NAME = 'power-event'
 const US_PER_MS = 1000
@@ -48,7 +40,7 @@ export const powerEvent = defineRule({
   summary:
     'power is lost somewhere, and for what hangs on it redundancy is gone or the batteries do not last as long as they should',
   options,
-  create: (read, context) => new PowerEvent(read, context),
+  create: (read, context) => new SiteEventRule(new PowerEvent(read, context), context),
 })
 
 interface Short {
@@ -59,63 +51,47 @@ interface Short {
   readonly causes: readonly string[]
 }
 
-interface AtSite {
-  readonly fragile: Fragile[]
-  readonly short: Short[]
-}
-
-class PowerEvent implements Rule {
+class PowerEvent implements SiteEvents {
+  readonly name = NAME
+  readonly clearUs: number
   readonly #options: Options
   readonly #context: RuleContext
-  readonly #alerts: SiteAlerts
-  #version = -1
-  /** What was found under what was known: looked for again when that is different. */
-  #last: { readonly now: ChainNow | undefined; readonly found: readonly SiteFinding[] } | undefined
 
   constructor(read: Options, context: RuleContext) {
+    this.clearUs = read.clear * US_PER_MS
     this.#options = read
     this.#context = context
-    this.#alerts = new SiteAlerts(NAME, context, read.clear * US_PER_MS)
   }
 
-  observe(_: readonly Measurement[], arrivalUs: number): void {
-    if (this.#context.chain.version !== this.#version) this.#judge(arrivalUs)
+  find(now: ChainNow): readonly SiteFinding[] {
+    const fragile = bySite(
+      this.#context,
+      fragileIn(now).filter(({ isPower }) => isPower),
+    )
+    const short = bySite(this.#context, this.#shortIn(now))
+    return [...new Set([...fragile.keys(), ...short.keys()])].map((site) =>
+      this.#findingOf(now, site, fragile.get(site) ?? [], short.get(site) ?? []),
+    )
   }
 
-  tick(nowUs: number): void {
-    this.#judge(nowUs)
-  }
-
-  snapshot(): unknown {
-    return this.#alerts.memory
-  }
-
-  counters(): Readonly<Record<string, number>> {
-    return { too_many: this.#alerts.tooMany }
-  }
-
-  #judge(nowUs: number): void {
-    const { chain } = this.#context
-    this.#version = chain.version
-    const { now } = chain
-    if (this.#last === undefined || this.#last.now !== now)
-      this.#last = { now, found: now === undefined ? [] : this.#find(now) }
-    const { found } = this.#last
-    this.#alerts.judge(found, nowUs, (breach) => endingOf(now, breach))
-  }
-
-  #find(now: ChainNow): readonly SiteFinding[] {
-    const sites = new Map<string, AtSite>()
-    const at = (causes: readonly string[], serves: string | undefined): AtSite => {
-      const site = siteOf(this.#context, causes, serves)
-      const known = sites.get(site) ?? { fragile: [], short: [] }
-      sites.set(site, known)
-      return known
-    }
-    for (const one of fragileIn(now))
-      if (one.isPower) at(one.causes, one.service.serves).fragile.push(one)
-    for (const one of this.#shortIn(now)) at(one.causes, one.service.serves).short.push(one)
-    return [...sites].map(([site, what]) => this.#findingOf(now, site, what))
+  /** Over is what its causes say that it is over; what nobody reads any more is not. */
+  endingOf(breach: Breach, now: ChainNow | undefined): Ending {
+    const causes = String(breach.evidence['causes'] ?? '').split(' ')
+    const unknown = causes.filter((id) => {
+      const state = now?.observations.get(id)?.state
+      return state === undefined || state === 'unknown'
+    })
+    const dead = causes.filter((id) => now?.observations.get(id)?.state === 'down')
+    if (dead.length > 0)
+      return {
+        state: 'ended',
+        summary: `not on battery any more: ${dead.join(', ')} gives no power`,
+      }
+    // What is not watched was concluded from others.
+    const isProven = unknown.length < causes.length
+    return isProven
+      ? { state: 'resolved', summary: 'power is back, and with it what was fragile' }
+      : { state: 'ended', summary: `nothing is known of ${unknown.join(', ')} any more` }
   }
 
   /** Services that will not last as long as they should, on what is known of the batteries that carry them. */
@@ -137,7 +113,12 @@ class PowerEvent implements Rule {
     return shortest.sort((a, b) => a.minutesLeft - b.minutesLeft)
   }
 
-  #findingOf(now: ChainNow, site: string, { fragile, short }: AtSite): SiteFinding {
+  #findingOf(
+    now: ChainNow,
+    site: string,
+    fragile: readonly Fragile[],
+    short: readonly Short[],
+  ): SiteFinding {
     const batteries = now.overlay.lostInputs.map(({ ups }) => ups)
     // What else is on battery there is the same event.
     const besides = batteries.filter((ups) => this.#context.chain.siteOf(ups) === site)
@@ -210,21 +191,4 @@ class PowerEvent implements Rule {
 
 function minutesWords(minutes: number): string {
   return minutes < 1 ? 'less than a minute' : `${Math.floor(minutes)} min`
-}
-
-/** Over is what its causes say that it is over; what nobody reads any more is not. */
-function endingOf(now: ChainNow | undefined, breach: Breach): Ending {
-  const causes = String(breach.evidence['causes'] ?? '').split(' ')
-  const unknown = causes.filter((id) => {
-    const state = now?.observations.get(id)?.state
-    return state === undefined || state === 'unknown'
-  })
-  const dead = causes.filter((id) => now?.observations.get(id)?.state === 'down')
-  if (dead.length > 0)
-    return { state: 'ended', summary: `not on battery any more: ${dead.join(', ')} gives no power` }
-  // What is not watched was concluded from others.
-  const isProven = unknown.length < causes.length
-  return isProven
-    ? { state: 'resolved', summary: 'power is back, and with it what was fragile' }
-    : { state: 'ended', summary: `nothing is known of ${unknown.join(', ')} any more` }
 }

@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import type { Measurement } from '../../../common/measurement.ts'
 import { duration } from '../../../common/settings.ts'
 import { SEVERITIES } from '../breach.ts'
-import { defineRule, type Rule, type RuleContext } from '../rule.ts'
+import { defineRule, type RuleContext } from '../rule.ts'
 import type { ChainNow } from './chain.ts'
 import {
   causesWords,
@@ -11,16 +10,9 @@ import {
   fragileWords,
   labelsOfEvent,
 } from './event-words.ts'
-import {
-  bootUs,
-  fragileIn,
-  isNewsDue,
-  rootsOf,
-  sinceUsOf,
-  siteOf,
-  type Fragile,
-} from './fragility.ts'
-import { SiteAlerts, type SiteFinding } from './site-alerts.ts'
+import { bootUs, fragileIn, isNewsDue, rootsOf, sinceUsOf, type Fragile } from './fragility.ts'
+import type { Ending, SiteFinding } from './site-alerts.ts'
+import { bySite, SiteEventRule, type SiteEvents } from './site-event-rule.ts'
 
 const NAME = 'redundancy-lost'
 const US_PER_MS = 1000
@@ -41,62 +33,33 @@ export const redundancyLost = defineRule({
   name: NAME,
   summary: 'something failed that has a stand-in: one more failure would stop a service',
   options,
-  create: (read, context) => new RedundancyLost(read, context),
+  create: (read, context) => new SiteEventRule(new RedundancyLost(read, context), context),
 })
 
-class RedundancyLost implements Rule {
+class RedundancyLost implements SiteEvents {
+  readonly name = NAME
+  readonly clearUs: number
   readonly #options: Options
   readonly #context: RuleContext
-  readonly #alerts: SiteAlerts
-  #version = -1
-  /** What was found under what was known: looked for again when that is different. */
-  #last: { readonly now: ChainNow | undefined; readonly found: readonly SiteFinding[] } | undefined
 
   constructor(read: Options, context: RuleContext) {
+    this.clearUs = read.clear * US_PER_MS
     this.#options = read
     this.#context = context
-    this.#alerts = new SiteAlerts(NAME, context, read.clear * US_PER_MS)
   }
 
-  observe(_: readonly Measurement[], arrivalUs: number): void {
-    if (this.#context.chain.version !== this.#version) this.#judge(arrivalUs)
+  find(now: ChainNow): readonly SiteFinding[] {
+    const fragile = fragileIn(now).filter(({ isPower }) => !isPower)
+    return [...bySite(this.#context, fragile)].map(([site, those]) =>
+      this.#findingOf(now, site, those),
+    )
   }
 
-  tick(nowUs: number): void {
-    this.#judge(nowUs)
-  }
-
-  snapshot(): unknown {
-    return this.#alerts.memory
-  }
-
-  counters(): Readonly<Record<string, number>> {
-    return { too_many: this.#alerts.tooMany }
-  }
-
-  #judge(nowUs: number): void {
-    const { chain } = this.#context
-    this.#version = chain.version
-    const { now } = chain
-    if (this.#last === undefined || this.#last.now !== now)
-      this.#last = { now, found: now === undefined ? [] : this.#find(now) }
-    const { found } = this.#last
-    this.#alerts.judge(found, nowUs, () => ({
+  endingOf(): Ending {
+    return {
       state: 'resolved',
       summary: 'no service hangs on a single thing more than it is drawn to',
-    }))
-  }
-
-  #find(now: ChainNow): readonly SiteFinding[] {
-    const sites = new Map<string, Fragile[]>()
-    for (const one of fragileIn(now)) {
-      if (one.isPower) continue
-      const site = siteOf(this.#context, one.causes, one.service.serves)
-      const known = sites.get(site)
-      if (known === undefined) sites.set(site, [one])
-      else known.push(one)
     }
-    return [...sites].map(([site, fragile]) => this.#findingOf(now, site, fragile))
   }
 
   #findingOf(now: ChainNow, site: string, fragile: readonly Fragile[]): SiteFinding {

@@ -1,10 +1,9 @@
 import { z } from 'zod'
-import type { Measurement } from '../../../common/measurement.ts'
 import { duration } from '../../../common/settings.ts'
 import type { Service } from '../../topology/dependency.ts'
 import { inputWord } from '../../topology/cut-sets.ts'
-import { SEVERITIES } from '../breach.ts'
-import { defineRule, type Rule, type RuleContext } from '../rule.ts'
+import { SEVERITIES, type Breach } from '../breach.ts'
+import { defineRule, type RuleContext } from '../rule.ts'
 import type { ChainNow } from './chain.ts'
 import {
   causesWords,
@@ -24,9 +23,9 @@ import {
   rootsOf,
   serviceName,
   sinceUsOf,
-  siteOf,
 } from './fragility.ts'
-import { SiteAlerts, type SiteFinding } from './site-alerts.ts'
+import type { Ending, SiteFinding } from './site-alerts.ts'
+import { bySite, SiteEventRule, type SiteEvents } from './site-event-rule.ts'
 
 const NAME = 'service-down'
 const US_PER_MS = 1000
@@ -47,7 +46,7 @@ export const serviceDown = defineRule({
   name: NAME,
   summary: 'a service cannot work, because something it needs failed, or its own check says so',
   options,
-  create: (read, context) => new ServiceDown(read, context),
+  create: (read, context) => new SiteEventRule(new ServiceDown(read, context), context),
 })
 
 interface Down {
@@ -58,55 +57,30 @@ interface Down {
   readonly sinceUs: number
 }
 
-class ServiceDown implements Rule {
+class ServiceDown implements SiteEvents {
+  readonly name = NAME
+  readonly clearUs: number
   readonly #options: Options
   readonly #context: RuleContext
-  readonly #alerts: SiteAlerts
-  #version = -1
-  /** What was found under what was known: looked for again when that is different. */
-  #last: { readonly now: ChainNow | undefined; readonly found: readonly SiteFinding[] } | undefined
 
   constructor(read: Options, context: RuleContext) {
+    this.clearUs = read.clear * US_PER_MS
     this.#options = read
     this.#context = context
-    this.#alerts = new SiteAlerts(NAME, context, read.clear * US_PER_MS)
   }
 
-  observe(_: readonly Measurement[], arrivalUs: number): void {
-    if (this.#context.chain.version !== this.#version) this.#judge(arrivalUs)
+  find(now: ChainNow): readonly SiteFinding[] {
+    return [...bySite(this.#context, downIn(now))].map(([site, all]) =>
+      this.#findingOf(now, site, byUrgency(all)),
+    )
   }
 
-  tick(nowUs: number): void {
-    this.#judge(nowUs)
-  }
-
-  snapshot(): unknown {
-    return this.#alerts.memory
-  }
-
-  counters(): Readonly<Record<string, number>> {
-    return { too_many: this.#alerts.tooMany }
-  }
-
-  #judge(nowUs: number): void {
-    const { chain } = this.#context
-    this.#version = chain.version
-    const { now } = chain
-    if (this.#last === undefined || this.#last.now !== now)
-      this.#last = { now, found: now === undefined ? [] : this.#find(now) }
-    const { found } = this.#last
-    this.#alerts.judge(found, nowUs, ({ evidence }) => this.#endingOf(evidence['services']))
-  }
-
-  #find(now: ChainNow): readonly SiteFinding[] {
-    const sites = new Map<string, Down[]>()
-    for (const down of downIn(now)) {
-      const site = siteOf(this.#context, down.causes, down.service.serves)
-      const known = sites.get(site)
-      if (known === undefined) sites.set(site, [down])
-      else known.push(down)
-    }
-    return [...sites].map(([site, all]) => this.#findingOf(now, site, byUrgency(all)))
+  endingOf({ evidence }: Breach): Ending {
+    const ids = String(evidence['services'] ?? '').split(' ')
+    const isKnown = ids.some((id) => this.#context.chain.serviceState(id) === 'up')
+    return isKnown
+      ? { state: 'resolved', summary: 'all it needs works again' }
+      : { state: 'ended', summary: 'not known to be down any more, nor to be up' }
   }
 
   #findingOf(now: ChainNow, site: string, all: readonly Down[]): SiteFinding {
@@ -159,14 +133,6 @@ class ServiceDown implements Rule {
       [...needed].some((cause) => cause !== id && coneOfComponent(now.live.model, cause).has(id)),
     )
     return above.length === 0 ? '' : `; nothing is known of ${listOf(above)}: perhaps that is why`
-  }
-
-  #endingOf(services: number | string | undefined) {
-    const ids = String(services ?? '').split(' ')
-    const isKnown = ids.some((id) => this.#context.chain.serviceState(id) === 'up')
-    return isKnown
-      ? ({ state: 'resolved', summary: 'all it needs works again' } as const)
-      : ({ state: 'ended', summary: 'not known to be down any more, nor to be up' } as const)
   }
 }
 
