@@ -66,6 +66,10 @@ export class Families {
   readonly #services: (Family | undefined)[]
   /** Of trees without a change of their own: components that need the same share it. */
   readonly #trees: Map<Tree, Family>
+  /** Components that may be otherwise than in the base. */
+  readonly #reached: ReadonlySet<number>
+  readonly #baseDown: readonly number[] | undefined
+  #down: readonly number[] | undefined
 
   /** @param base of the same model and order, under any changes: what does not differ is taken from it */
   constructor(model: Model, order: Order, changes: Changes = {}, base?: Families) {
@@ -78,7 +82,8 @@ export class Families {
     this.#components = base === undefined ? [] : base.#components.slice()
     this.#services = base === undefined ? [] : base.#services.slice()
     this.#trees = new Map(base === undefined ? [] : base.#trees)
-    if (base !== undefined) this.#forget(base.#changes)
+    this.#reached = base === undefined ? NO_NUMBERS : this.#forget(base.#changes)
+    this.#baseDown = base === undefined ? undefined : base.#down
   }
 
   /** @param at place in model.services */
@@ -110,8 +115,19 @@ export class Families {
 
   /** Components that do not work, by themselves or for want of what they need. */
   down(): readonly number[] {
+    this.#down ??= this.#baseDown === undefined ? this.#allDown() : this.#downFrom(this.#baseDown)
+    return this.#down
+  }
+
+  #allDown(): readonly number[] {
     const { bottomUp } = this.#model
     return bottomUp.filter((index) => this.of(index).isDown).sort((a, b) => a - b)
+  }
+
+  /** Only what differs from the base can be otherwise there. */
+  #downFrom(base: readonly number[]): readonly number[] {
+    const reached = [...this.#reached].filter((index) => this.of(index).isDown)
+    return [...base.filter((index) => !this.#reached.has(index)), ...reached].sort((a, b) => a - b)
   }
 
   cutSets(tree: Tree): CutSets {
@@ -197,8 +213,8 @@ export class Families {
   }
 
   /** What a difference between two sets of changes reaches. */
-  #forget(before: Changes): void {
-    const { components, services } = this.#model
+  #forget(before: Changes): ReadonlySet<number> {
+    const { components, services, servicesOf } = this.#model
     const now = this.#changes
     const edges = [...differing(before.cut, now.cut), ...differing(before.met, now.met)]
     const reached = new Set([
@@ -211,11 +227,11 @@ export class Families {
     }
     const isReached = (index: number): boolean => reached.has(index)
     for (const index of reached) this.#forgetTree(components[index]?.needs, isReached)
-    for (const [at, { below, needs }] of services.entries()) {
-      if (reached.size === 0 || !below.some(isReached)) continue
+    for (const at of new Set([...reached].flatMap((index) => servicesOf[index] ?? []))) {
       this.#services[at] = undefined
-      this.#forgetTree(needs, isReached)
+      this.#forgetTree(services[at]?.needs, isReached)
     }
+    return reached
   }
 
   #forgetTree(tree: Tree | undefined, isReached: (index: number) => boolean): void {

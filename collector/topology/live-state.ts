@@ -60,6 +60,8 @@ interface Draft {
   readonly met: Set<number>
   readonly lostInputs: LostInput[]
   readonly notes: string[]
+  /** Under what was in the draft when it was so large: things are only added. */
+  families?: { readonly size: number; readonly made: Families }
 }
 
 /**
@@ -93,6 +95,7 @@ export class StateReader {
       if (index !== undefined) fail(draft, index, { id, ...what, isObserved: false })
     }
     for (const [id, { state, reason, sinceUs, lostNeeds = [] }] of observations) {
+      if ((state === 'up' || state === 'degraded') && lostNeeds.length === 0) continue
       const index = indexOf.get(id)
       if (index === undefined) continue
       if (state === 'down') fail(draft, index, { id, reason, isObserved: true, sinceUs })
@@ -203,9 +206,14 @@ export class StateReader {
     return false
   }
 
-  #isDown({ failed, cut, met }: Draft, index: number): boolean {
-    const changes = { failed: new Set(failed.keys()), cut, met }
-    return new Families(this.#model, 1, changes, this.#drawn).of(index).isDown
+  #isDown(draft: Draft, index: number): boolean {
+    const { failed, cut, met } = draft
+    const size = failed.size + cut.size + met.size
+    if (draft.families?.size !== size) {
+      const changes = { failed: new Set(failed.keys()), cut: new Set(cut), met: new Set(met) }
+      draft.families = { size, made: new Families(this.#model, 1, changes, this.#drawn) }
+    }
+    return draft.families.made.of(index).isDown
   }
 
   #id(index: number): string {

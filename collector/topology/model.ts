@@ -37,6 +37,8 @@ export interface Model {
   readonly components: readonly ModelComponent[]
   /** In the order of the ids. */
   readonly services: readonly ModelService[]
+  /** By index of a component: the places of the services that name it. */
+  readonly servicesOf: readonly (readonly number[])[]
   readonly indexOf: ReadonlyMap<string, number>
   /** Indices in an order in which everything comes after what it needs. */
   readonly bottomUp: readonly number[]
@@ -85,6 +87,10 @@ export function compile(drawing: Drawing): Compiled {
   return {
     model: {
       ...{ drawing, components, services, indexOf },
+      servicesOf: turned(
+        services.map((service) => service.below),
+        drawn.length,
+      ),
       bottomUp: order,
       heights: heightsOf(below, order),
       trees: reader.trees,
@@ -139,10 +145,13 @@ function findCycles(below: readonly (readonly number[])[]): readonly (readonly n
 }
 
 /** Who names each, of what each names. */
-function turned(below: readonly (readonly number[])[]): readonly (readonly number[])[] {
-  const above: number[][] = below.map(() => [])
-  for (const [index, targets] of below.entries())
-    for (const target of targets) above[target]?.push(index)
+function turned(
+  below: readonly (readonly number[])[],
+  targets = below.length,
+): readonly (readonly number[])[] {
+  const above: number[][] = Array.from({ length: targets }, () => [])
+  for (const [index, named] of below.entries())
+    for (const target of named) above[target]?.push(index)
   return above
 }
 

@@ -71,9 +71,13 @@ export class Works {
   }
 
   services(): ReadonlyMap<string, ServiceForecast> {
+    const { services, servicesOf } = this.#model
+    const reached = new Set(
+      [...this.#components.keys()].flatMap((index) => servicesOf[index] ?? []),
+    )
     return new Map(
-      this.#model.services.map(({ id, needs }) => {
-        const up = this.ofTree(needs)
+      services.map(({ id, needs }, at) => {
+        const up = reached.has(at) ? this.ofTree(needs) : ALWAYS
         return [id, { up, minutesLeft: minutesLeft(up) }]
       }),
     )

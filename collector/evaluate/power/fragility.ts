@@ -30,6 +30,7 @@ const MAX_CONES = 500
 const KEPT = new WeakMap<Overlay, readonly Fragile[]>()
 const DARK = new WeakMap<Overlay, Families>()
 const CONES = new WeakMap<Model, Map<string, ReadonlySet<string>>>()
+const BOOTS = new WeakMap<Model, Map<string, number>>()
 
 /** Worked out once for an overlay. */
 export function fragileIn(now: ChainNow): readonly Fragile[] {
@@ -180,6 +181,15 @@ export function isNewsDue(
 export function bootUs(model: Model, ids: readonly string[]): number {
   const boots = ids.map((id) => model.drawing.components.get(id)?.bootS ?? 0)
   return Math.max(0, ...boots) * US_PER_S
+}
+
+/** Of all that a service depends on. */
+export function bootUsUnder(model: Model, service: string): number {
+  let boots = BOOTS.get(model)
+  if (boots === undefined) BOOTS.set(model, (boots = new Map<string, number>()))
+  const known = boots.get(service) ?? bootUs(model, [...coneOf(model, service)])
+  boots.set(service, known)
+  return known
 }
 
 /** "a", "a or b", "a, b or 3 more" */

@@ -14,9 +14,8 @@ import {
   listOf,
 } from './event-words.ts'
 import {
-  bootUs,
+  bootUsUnder,
   byUrgency,
-  coneOf,
   coneOfComponent,
   fragileIn,
   isNewsDue,
@@ -138,9 +137,8 @@ class ServiceDown implements SiteEvents {
 
 /** A service needs to come back before it is said that it is down for another reason now. */
 function settleUs(now: ChainNow, all: readonly Down[]): number {
-  const { model } = now.live
-  const needed = all.flatMap(({ service }) => [...coneOf(model, service.id)])
-  return SETTLE_US + bootUs(model, needed)
+  const boots = all.map(({ service }) => bootUsUnder(now.live.model, service.id))
+  return SETTLE_US + Math.max(0, ...boots)
 }
 
 function downIn(now: ChainNow): readonly Down[] {

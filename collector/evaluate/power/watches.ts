@@ -148,11 +148,9 @@ export class Watches {
       made.set(thing.id, this.#observation(thing.id, seen))
       thing.steadyUntilUs = Math.min(...all.map((reading) => steadyUntilUs(reading, nowUs)))
     }
-    const isThere = (isService: boolean, id: string): boolean =>
-      !this.#isLess || this.#things.has(keyOf(id, isService))
     this.#now = {
-      components: joined(components, fresh.components, (id) => isThere(false, id)),
-      services: joined(services, fresh.services, (id) => isThere(true, id)),
+      components: joined(this.#still(components, false), fresh.components),
+      services: joined(this.#still(services, true), fresh.services),
     }
     this.#isLess = false
     return this.#now
@@ -200,6 +198,13 @@ export class Watches {
     if (readings.size > 0) return
     this.#things.delete(keyOf(id, isService))
     this.#isLess = true
+  }
+
+  /** What is watched still. */
+  #still(seen: Seen, isService: boolean): Seen {
+    return this.#isLess
+      ? new Map([...seen].filter(([id]) => this.#things.has(keyOf(id, isService))))
+      : seen
   }
 
   #watching({ name, tags }: Pick<Measurement, 'name' | 'tags'>): readonly Watching[] {
@@ -300,12 +305,10 @@ function made(id: string, isService: boolean): Thing {
   return { id, isService, readings: new Map(), steadyUntilUs: -Infinity }
 }
 
-/** The same map where nothing is fresh and nothing is gone. */
-function joined(known: Seen, fresh: Seen, isThere: (id: string) => boolean): Seen {
-  const gone = [...known.keys()].filter((id) => !isThere(id))
-  if (fresh.size + gone.length === 0) return known
+/** The same map where nothing is fresh. */
+function joined(known: Seen, fresh: Seen): Seen {
+  if (fresh.size === 0) return known
   const all = new Map(known)
-  for (const id of gone) all.delete(id)
   for (const [id, observation] of fresh) all.set(id, observation)
   return all
 }
