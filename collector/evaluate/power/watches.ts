@@ -33,6 +33,8 @@ interface Thing {
   readonly readings: Map<string, Reading>
   /** Its observation is as it was made until then; -Infinity: it is to be made anew. */
   steadyUntilUs: number
+  /** As it was made last. Of what is read again to the same effect, only its time moves on. */
+  seen: (Observation & { atUs: number }) | undefined
 }
 
 type Seen = ReadonlyMap<string, Observation>
@@ -143,9 +145,10 @@ export class Watches {
     for (const thing of this.#things.values()) {
       if (nowUs <= thing.steadyUntilUs) continue
       const all = [...thing.readings.values()]
-      const seen = all.map((reading) => current(reading, nowUs, isIsolated))
-      const made = fresh[thing.isService ? 'services' : 'components']
-      made.set(thing.id, this.#observation(thing.id, seen))
+      const readings = all.map((reading) => current(reading, nowUs, isIsolated))
+      const observation = this.#observation(thing.id, readings)
+      thing.seen = observation
+      fresh[thing.isService ? 'services' : 'components'].set(thing.id, observation)
       thing.steadyUntilUs = Math.min(...all.map((reading) => steadyUntilUs(reading, nowUs)))
     }
     this.#now = {
@@ -234,7 +237,7 @@ export class Watches {
     const known = thing?.readings.get(sourceOf(agent, server))
     if (known !== undefined && point.timeUs <= known.atUs) return false
     if (thing !== undefined && known !== undefined && isRepeated(known, point, state)) {
-      thing.steadyUntilUs = -Infinity
+      moveOn(thing, known)
       return false
     }
     if (known === undefined && this.#count >= MAX_READINGS) {
@@ -247,7 +250,7 @@ export class Watches {
   }
 
   /** What several readings of one thing come to. */
-  #observation(id: string, readings: readonly Reading[]): Observation {
+  #observation(id: string, readings: readonly Reading[]): Observation & { atUs: number } {
     const chosen = chosenOf(readings)
     const { state, sinceUs, atUs, inputLost, isUnprotected, runtimeLeftS, chargeRatio } = chosen
     const { isLow } = chosen
@@ -302,7 +305,15 @@ function sourceOf(agent: string, server: string): string {
 }
 
 function made(id: string, isService: boolean): Thing {
-  return { id, isService, readings: new Map(), steadyUntilUs: -Infinity }
+  return { id, isService, readings: new Map(), steadyUntilUs: -Infinity, seen: undefined }
+}
+
+/** What was read again to the same effect is as it was, and for longer; of several readings another may now be the one to believe. */
+function moveOn(thing: Thing, reading: Reading): void {
+  const { seen, readings, steadyUntilUs: untilUs } = thing
+  const isSteady = seen !== undefined && readings.size === 1 && reading.atUs <= untilUs
+  if (isSteady) seen.atUs = reading.atUs
+  thing.steadyUntilUs = isSteady ? steadyUntilUs(reading, reading.atUs) : -Infinity
 }
 
 /** The same map where nothing is fresh. */
