@@ -9,6 +9,7 @@ import {
   type SignallingOptions,
 } from '../signalling/signalling-row.ts'
 import { SignallingWatch } from '../signalling/signalling-watch.ts'
+import { beginsWebSocket, mayBeginWebSocket } from '../sip/web-socket-start.ts'
 import { CallMonitor } from './call-monitor.ts'
 import type { CallRow, SipCounts } from './call-row.ts'
 import type { MediaTable } from './media-table.ts'
@@ -80,7 +81,8 @@ export class SipTap {
     writeKey(this.#key, datagram, 0)
     const hash = hashKey(this.#key, this.#seed)
     if (this.#connections.find(this.#key, hash) >= 0) return true
-    if (!looksLikeSip(view, payloadAt, payloadAt + capturedOctets)) return false
+    const isSip = looksLikeSip(view, payloadAt, payloadAt + capturedOctets)
+    if (!isSip && !opensWebSocket(view, datagram)) return false
     if (this.#connections.size === MAX_CONNECTIONS) this.#connections.remove(() => true)
     this.#connections.add(this.#key, hash)
     return true
@@ -118,6 +120,12 @@ export class SipTap {
     }
     return false
   }
+}
+
+function opensWebSocket(view: DataView, datagram: Datagram): boolean {
+  const { payloadAt, capturedOctets } = datagram
+  if (capturedOctets === 0 || !mayBeginWebSocket(view.getUint8(payloadAt))) return false
+  return beginsWebSocket(payloadOf(view, datagram))
 }
 
 function isLineEnd(octet: number): boolean {

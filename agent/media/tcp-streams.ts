@@ -1,9 +1,11 @@
 import type { Datagram } from '../capture/datagram.ts'
-import { SipFramer } from '../sip/framer.ts'
+import type { MessageSink } from '../sip/framer.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { isTokenOctet, lineFeedIn, trimmedEnd } from '../sip/octets.ts'
 import { StartLine } from '../sip/start-line.ts'
+import { StreamFramer } from '../sip/stream-framer.ts'
 import { IS_SIP } from '../sip/verdicts.ts'
+import { beginsWebSocket } from '../sip/web-socket-start.ts'
 import { EvictionOrder } from './eviction-order.ts'
 import { Hops } from './hop.ts'
 
@@ -33,7 +35,7 @@ export interface TcpStreamsOptions {
 /** One direction of a connection. */
 interface Flow {
   readonly key: string
-  readonly framer: SipFramer
+  readonly framer: StreamFramer
   /** The sequence number of the octet that comes next. */
   next: number
   /** Segments behind a missing one, in order. */
@@ -56,8 +58,8 @@ interface Segment {
 
 /**
  * SIP out of TCP segments: each direction put in order by sequence numbers (RFC 9293 section 3.4), repeated octets taken once, what is
- * missing waited for and then passed over. A connection is followed from its SYN, or from a segment that begins with a start line, as
- * long as it carries SIP; those that have carried none give way first.
+ * missing waited for and then passed over. A connection is followed from its SYN, or from a segment that begins with a start line or a
+ * WebSocket, as long as it carries SIP; those that have carried none give way first.
  */
 export class TcpStreams {
   readonly #hops = new Hops()
@@ -113,7 +115,8 @@ export class TcpStreams {
       return this.#open(key, first)
     }
     if (known !== undefined) return known
-    return this.#beginsLikeSip(bytes) ? this.#open(key, tcpSequence) : undefined
+    const isOurs = this.#beginsLikeSip(bytes) || beginsWebSocket(bytes)
+    return isOurs ? this.#open(key, tcpSequence) : undefined
   }
 
   #beginsLikeSip(bytes: Uint8Array): boolean {
@@ -130,7 +133,7 @@ export class TcpStreams {
         this.#options.onMessage(message, datagram, timeUs)
       },
       refused: (verdict: number) => {
-        if (flow.isProven) this.#options.onRefused(verdict)
+        if (flow.isProven || flow.framer.isAgreed) this.#options.onRefused(verdict)
         else flow.isForeign = true
       },
     }
@@ -168,7 +171,7 @@ export class TcpStreams {
   }
 
   /** What is missing will not come: on with what is there. */
-  #skip(flow: Flow, sink: Sink): void {
+  #skip(flow: Flow, sink: MessageSink): void {
     while (flow.pending[0] !== undefined) {
       flow.framer.lose(sink)
       flow.next = flow.pending[0].sequence
@@ -176,7 +179,7 @@ export class TcpStreams {
     }
   }
 
-  #drain(flow: Flow, sink: Sink): void {
+  #drain(flow: Flow, sink: MessageSink): void {
     const { pending } = flow
     let first = pending[0]
     while (first !== undefined && distance(flow, first.sequence) <= 0) {
@@ -191,7 +194,7 @@ export class TcpStreams {
     if (this.#flows.size >= this.#options.maxConnections * 2) this.#evict()
     const flow: Flow = {
       key,
-      framer: new SipFramer(this.#message),
+      framer: new StreamFramer(this.#message),
       next,
       pending: [],
       pendingOctets: 0,
@@ -232,15 +235,13 @@ export class TcpStreams {
   }
 }
 
-type Sink = Parameters<SipFramer['push']>[1]
-
 /** How far ahead of what comes next a sequence number is, modulo 2^32. */
 function distance(flow: Flow, sequence: number): number {
   return (sequence - flow.next) | 0
 }
 
 /** Takes what is new of a segment that begins at, or before, the octet that comes next. */
-function deliver(flow: Flow, { sequence, bytes, octets }: Segment, sink: Sink): void {
+function deliver(flow: Flow, { sequence, bytes, octets }: Segment, sink: MessageSink): void {
   const known = -distance(flow, sequence)
   if (known >= octets) return
   flow.next = (sequence + octets) >>> 0

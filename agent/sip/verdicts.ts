@@ -14,6 +14,8 @@ export const SIP_VERDICTS = [
   'body-too-short',
   'body-too-long',
   'no-content-length',
+  'bad-web-socket-frame',
+  'web-socket-extension',
 ] as const
 export const IS_SIP = 0
 export const KEEPALIVE = 1
@@ -30,6 +32,9 @@ export const BAD_CONTENT_LENGTH = 10
 export const BODY_TOO_SHORT = 11
 export const BODY_TOO_LONG = 12
 export const NO_CONTENT_LENGTH = 13
+export const BAD_WEB_SOCKET = 14
+/** Such as compression, which would have to be undone. */
+export const WEB_SOCKET_EXTENSION = 15
 
 /** Start line and headers; no datagram is longer. */
 export const MAX_HEAD_OCTETS = 65_535
