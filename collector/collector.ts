@@ -98,6 +98,7 @@ export class Collector {
       history: (atMs, nameOf) => this.#powerHistory.view(atMs, nameOf),
       siteFileMs: () => site.changedMs,
       nameOf: (party) => site.site.nameOfParty(party),
+      contactOf: (party) => site.site.contactOf(party),
       horizonsOf: (model) => horizonViews(drawnPoints(model), model.drawing),
       nowMs,
     })

@@ -59,7 +59,7 @@ function serviceLines(
   const word =
     state?.up === true
       ? state.newSinglePoints.length > 0
-        ? paint('on one leg', 'yellow')
+        ? paint('without reserve', 'yellow')
         : paint('up', 'green')
       : paint('DOWN', 'red')
   const name = (component: string): string => {
@@ -112,7 +112,7 @@ function whatIfLines(
       width,
     ),
     ...wrapped(
-      'one leg',
+      'no reserve',
       oneLeg.map(({ service, singles }) => `${service} (${singles.join(', ')})`),
       width,
     ),

@@ -9,6 +9,7 @@ import type {
 import type { ChainMap, Scope } from './power/chain-map.ts'
 import type { ChainNow } from './evaluate/power/chain.ts'
 import { componentView, weigh, type Weights } from './power/component-views.ts'
+import { peopleViews, troubleViews } from './power/trouble-views.ts'
 import { MAX_NAMES, serviceViews, urgencyOf } from './power/service-views.ts'
 import type { Component } from './topology/dependency.ts'
 
@@ -20,6 +21,8 @@ const MAX_DRAWN_SERVICES = 20
 const MAX_SINGLE_POINTS = 200
 const MAX_HORIZONS = 50
 const MAX_NOTES = 20
+const MAX_TROUBLES = 20
+const MAX_PEOPLE = 50
 const UTC_DAY = new Intl.DateTimeFormat('sv-SE', { timeZone: 'UTC', dateStyle: 'short' })
 
 export interface PowerSources {
@@ -32,6 +35,8 @@ export interface PowerSources {
   readonly history: (nameOf: (id: string) => string) => PowerHistoryView
   /** What people call a party of the site file. */
   readonly nameOf: (party: string) => string
+  /** How to reach it; '' where nobody says. */
+  readonly contactOf: (party: string) => string
 }
 
 /**
@@ -61,6 +66,7 @@ export function buildPowerView(sources: PowerSources, of?: string): PowerView {
     .map((node) => componentView(map, node, now, weights, nameOf))
   const shown = scope.nodes.reduce((sum, at) => sum + (map.nodes[at]?.members.length ?? 0), 0)
   const singlePoints = singlePointsOf(map, weights, nowMs, nameOf)
+  const troubles = troubleViews(now, weights, nameOf)
   return {
     atMs: nowMs,
     version,
@@ -79,6 +85,9 @@ export function buildPowerView(sources: PowerSources, of?: string): PowerView {
     singlePointsLeftOut: Math.max(0, singlePoints.length - MAX_SINGLE_POINTS),
     horizons: horizons.slice(0, MAX_HORIZONS),
     horizonsLeftOut: Math.max(0, horizons.length - MAX_HORIZONS),
+    troubles: troubles.slice(0, MAX_TROUBLES),
+    troublesLeftOut: Math.max(0, troubles.length - MAX_TROUBLES),
+    people: peopleViews(drawing, sources).slice(0, MAX_PEOPLE),
     notes: now.overlay.notes.slice(0, MAX_NOTES),
     truncated: [...now.overlay.services.values()].some(({ isTruncated }) => isTruncated),
     history: history(
@@ -111,6 +120,9 @@ const NOTHING: Omit<PowerView, 'atMs' | 'version' | 'history'> = {
   singlePointsLeftOut: 0,
   horizons: [],
   horizonsLeftOut: 0,
+  troubles: [],
+  troublesLeftOut: 0,
+  people: [],
   notes: [],
   truncated: false,
 }

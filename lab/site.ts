@@ -103,8 +103,8 @@ function siteFile(nowMs: number): unknown {
   const network = (name: keyof typeof NETWORK): string => `127.${NETWORK[name]}.0.0/16`
   return {
     parties: {
-      ict: { name: 'Network team' },
-      facilities: { name: 'Facilities' },
+      ict: { name: 'Network team', contact: 'extension 4200, weekdays' },
+      facilities: { name: 'Facilities', contact: 'extension 4100, day and night' },
       'carrier-a': { name: 'Carrier A (leased line)' },
       'carrier-b': { name: 'Carrier B (Internet)' },
     },

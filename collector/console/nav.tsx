@@ -29,5 +29,5 @@ function powerMatter({ down, minutesLeft, atRisk, oneLeg }: PowerSummary): strin
   if (down > 0) return `${down} down`
   if (minutesLeft !== null) return `${Math.floor(minutesLeft)}\u00a0min left`
   if (atRisk > 0) return `${atRisk} unsure`
-  return oneLeg > 0 ? `${oneLeg} on one leg` : ''
+  return oneLeg > 0 ? `${oneLeg} without reserve` : ''
 }

@@ -12,12 +12,17 @@ export interface PowerView {
   readonly components: readonly ComponentView[]
   /** Components of the site file that are not in the drawing shown. */
   readonly componentsLeftOut: number
-  /** New ones first, then those nobody answers for, then the accepted ones. At most 200. */
+  /** New ones first, then those nobody accepted, then the accepted ones. At most 200. */
   readonly singlePoints: readonly SinglePointView[]
   readonly singlePointsLeftOut: number
   /** What runs out without mains, and what lasts shorter than it should. At most 50. */
   readonly horizons: readonly HorizonView[]
   readonly horizonsLeftOut: number
+  /** What is wrong in the whole site file, the worst first. At most 20. */
+  readonly troubles: readonly TroubleView[]
+  readonly troublesLeftOut: number
+  /** Who answers for something that is drawn, by name. At most 50. */
+  readonly people: readonly PersonView[]
   /** "input of ups-1 lost: mains-a or something between" */
   readonly notes: readonly string[]
   /** There were too many combinations to count them all: pairs may be missing. */
@@ -74,6 +79,28 @@ export interface ComponentView {
   /** Services that would go on without it, but that one more failure would then stop; at most 20 of `oneLegCount`. */
   readonly oneLeg: readonly string[]
   readonly oneLegCount: number
+}
+
+/** A component that is itself not as it should be, and no mere consequence. What the site file does not say is ''. */
+export interface TroubleView {
+  readonly id: string
+  readonly label: string
+  readonly kind: string
+  readonly place: string
+  readonly circuit: string
+  readonly contract: string
+  /** The party's name. */
+  readonly owner: string
+  readonly state: PowerState
+  readonly stateText: string
+  readonly sinceMs: number | null
+  readonly minutesLeft: number | null
+}
+
+export interface PersonView {
+  readonly name: string
+  /** A telephone number, where it is read; '' where the site file does not say. */
+  readonly contact: string
 }
 
 export interface NeedView {

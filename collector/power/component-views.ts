@@ -13,7 +13,7 @@ const MAX_MEMBERS = 100
 export interface Weights {
   /** Services that its failure alone would stop, by component. */
   readonly stops: ReadonlyMap<string, readonly string[]>
-  /** Services that would go on without it on one leg. */
+  /** Services that would go on without it, and then without reserve. */
   readonly oneLeg: ReadonlyMap<string, readonly string[]>
   /** Components that are no single points as drawn. */
   readonly isNew: ReadonlySet<string>
@@ -88,7 +88,7 @@ export function componentView(
 
 type State = Pick<ComponentView, 'state' | 'stateText' | 'sinceMs'>
 
-function stateOf(
+export function stateOf(
   component: Component | undefined,
   { observations }: ChainNow,
   { failed, down, suspects }: Weights,

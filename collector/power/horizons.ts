@@ -11,6 +11,8 @@ export function horizonViews(
   { designGaps, runsOut, ownBatteries }: DrawnPoints,
   { components, services }: Drawing,
 ): readonly HorizonView[] {
+  const listed = (ids: readonly string[]): string =>
+    named(ids.map((id) => services.get(id)?.label ?? id))
   const gaps = designGaps.map(({ service, holdUpMin, lastsMin, unknownRuntimes }) => ({
     ...{ kind: 'design-gap', id: service, label: services.get(service)?.label ?? '' },
     text:
@@ -38,7 +40,7 @@ function minutes(value: number): string {
   return lasting(value * US_PER_MIN)
 }
 
-function listed(names: readonly string[]): string {
+function named(names: readonly string[]): string {
   const more = names.length - MAX_NAMES
   return more > 0 ? `${names.slice(0, MAX_NAMES).join(', ')} and ${more} more` : names.join(' and ')
 }

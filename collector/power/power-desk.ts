@@ -33,6 +33,7 @@ export interface DeskSources {
   ) => PowerHistoryView
   readonly siteFileMs: () => number | null
   readonly nameOf: (party: string) => string
+  readonly contactOf: (party: string) => string
   readonly horizonsOf: (model: Model) => readonly HorizonView[]
   readonly nowMs: () => number
 }
@@ -131,7 +132,7 @@ export class PowerDesk implements PowerPages {
   }
 
   #json(of: string | undefined): string {
-    const { chain, history, horizonsOf, nameOf, nowMs, siteFileMs } = this.#sources
+    const { chain, history, horizonsOf, nameOf, contactOf, nowMs, siteFileMs } = this.#sources
     const { now, version } = chain()
     if (now !== undefined && this.#map?.model !== now.live.model) {
       this.#map = new ChainMap(now.live.model)
@@ -148,6 +149,7 @@ export class PowerDesk implements PowerPages {
           horizons: this.#horizons,
           history: (labelOf) => history(atMs, labelOf),
           nameOf,
+          contactOf,
         },
         of,
       ),

@@ -22,6 +22,12 @@ const cidr = z.string('expected a block such as 10.1.0.0/16').transform((text, c
 
 const party = z.strictObject({
   name: z.string().min(1).describe('What people call it').optional(),
+  contact: z
+    .string()
+    .min(1)
+    .max(MAX_TEXT)
+    .describe('How people reach it: a telephone number, and when')
+    .optional(),
   notify: z.array(name).describe('Notifiers of the collector that tell it').optional(),
 })
 

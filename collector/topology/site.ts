@@ -154,6 +154,11 @@ export class Site {
     return entryOf(this.#parties, id)?.name ?? id
   }
 
+  /** How to reach a party; '' where the site file does not say. */
+  contactOf(party: string): string {
+    return entryOf(this.#parties, party)?.contact ?? ''
+  }
+
   /** Channels that are told of what a party answers for. */
   channelsOf(party: string): readonly string[] {
     return entryOf(this.#parties, party)?.notify ?? []

@@ -126,7 +126,7 @@ test('what is taken out gets GO or NO-GO, within a window if one is given', asyn
     /Take out ups-1 \(UPS north, B1\/2\.14\) from .*\? {2}NO-GO\n {2}stops {7}call-out, emergency-112/,
   )
   const short = await answer(file, { fail: 'mains', window: '22:00/22:10' })
-  t.match(short, /Take out mains from .*\? {2}GO\n {2}one leg/)
+  t.match(short, /Take out mains from .*\? {2}GO\n {2}no reserve/)
   const long = await answer(file, { fail: 'mains', window: '22:00/23:00' })
   t.match(
     long,

@@ -5,6 +5,7 @@ import type { Browser, Locator, Page } from 'playwright-core'
 import tap, { test, type Test } from 'tap'
 import type { Observations } from '../../collector/topology/live.ts'
 import { compile } from '../../collector/topology/model.ts'
+import { campusDrawing } from '../support/campus.ts'
 import { launchChromium, openPage, type Visit, type Window } from '../support/chromium.ts'
 import {
   buildConsole,
@@ -116,18 +117,42 @@ browserTest(
   },
 )
 
-browserTest('one page to pin on the wall', async (t, chromium, server) => {
-  show(server, calmDesk())
-  const { page } = await visit(t, chromium, server, { viewport: { width: 1280, height: 900 } })
-  await page.locator('#components-title').waitFor()
-  const pdf = await page.pdf({
-    ...{ preferCSSPageSize: true, printBackground: true },
-    path: new URL('power-print.pdf', PICTURES).pathname,
-  })
-  await page.emulateMedia({ media: 'print' })
-  await page.setViewportSize({ width: 1054, height: 725 })
-  await picture(page, 'print')
-  t.match(pdf.toString('latin1'), /\/Count 1\b/, 'one page')
+browserTest('one page to pin on the wall, and what is not on it', async (t, chromium, server) => {
+  const sites: readonly (readonly [string, Desk, expected: readonly RegExp[], left: RegExp])[] = [
+    ['office', calmDesk(), [/Calls to 112 for hq: works/, /Facilities, extension 4100/], /^$/],
+    ['outage', outageDesk(), [/Calls to 112 for hq: works, on battery, 11 min left/], /^$/],
+    [
+      'campus',
+      powerDesk(NOW_MS, compile(campusDrawing()).model),
+      [/Calls to 112 from building 1 for b01/, /Door and night bell of building 10/],
+      /^Not on this page: \d+ more single points of failure.* and the drawing of 1\d\d components\./,
+    ],
+    [
+      'large',
+      powerDesk(NOW_MS, compile(largeDrawing(10_000)).model),
+      [/emergency-112-s000/],
+      /^Not on this page: 2[56]\d more services, [\d,]+ more single .* and the drawing of 9,\d\d\d comp/,
+    ],
+  ]
+  for (const [name, desk, expected, left] of sites) {
+    show(server, desk)
+    const { page } = await visit(t, chromium, server, { viewport: { width: 1280, height: 900 } })
+    await page.locator('#components-title').waitFor()
+    const path = new URL(`power-print-${name}.pdf`, PICTURES).pathname
+    const pdf = await page.pdf({ preferCSSPageSize: true, printBackground: true, path })
+    t.equal(/\/Count (\d+)/.exec(pdf.toString('latin1'))?.[1], '1', `${name}: one page`)
+    await page.emulateMedia({ media: 'print' })
+    await page.setViewportSize({ width: 1054, height: 725 })
+    await picture(page, `print-${name}`)
+    t.equal(await scrollsSideways(page), false, `${name}: not made smaller to fit`)
+    t.equal(await page.evaluate('document.documentElement.scrollHeight <= innerHeight'), true, name)
+    const text = spaced(await page.locator('body').innerText())
+    for (const words of expected) t.match(text, words, name)
+    const leftOut = page.locator('.wall.not-here')
+    const said = (await leftOut.count()) === 0 ? '' : spaced(await leftOut.innerText())
+    t.match(said, left, name)
+    await page.context().close()
+  }
 })
 
 browserTest(
@@ -240,12 +265,12 @@ browserTest(
     const text = spaced(await panel.innerText())
     t.match(text, /ups-1\s+UPS exchange room\s+works: on mains since/)
     t.match(text, /Where\s+B1\/2.14\/rack 3, circuit L3-7\s+Owner\s+Facilities\s+Contract\s+24\/7/)
-    t.match(text, /Calls to 112 goes on, on one leg: .*sw-2.* alone would then stop it/)
+    t.match(text, /Calls to 112 goes on, without reserve: .*sw-2.* alone would then stop it/)
     t.match(text, '3 more components without power or connection')
     t.match(await node(page, 'ups-1').getAttribute('aria-label'), /chosen one fails: taken out$/)
     t.match(await node(page, 'sw-1').innerHTML(), /stops too/)
     t.match(await node(page, 'service reception').innerHTML(), /stops too/)
-    t.match(await node(page, 'service emergency-112').innerHTML(), /on one leg/)
+    t.match(await node(page, 'service emergency-112').innerHTML(), /without reserve/)
     t.match(await node(page, 'sw-2').getAttribute('class'), /fate-spared/)
     t.equal(page.url().split('#')[1], 'power/ups-1', 'it has an address')
 
@@ -302,6 +327,26 @@ browserTest('the chain can be walked from the keyboard', async (t, chromium, ser
   t.match(await focused(), /^service /)
   await page.keyboard.press('Tab')
   t.equal(await focused(), 'Print one page for the wall', 'and one more leaves it')
+  t.same(complaints, [])
+})
+
+browserTest('what is wrong stands first, and whom to call', async (t, chromium, server) => {
+  show(server, calmDesk())
+  const { page, complaints } = await visit(t, chromium, server)
+  await page.locator('#components-title').waitFor()
+  t.equal(await page.getByText('What is wrong').count(), 0, 'nothing is')
+  t.match(spaced(await page.locator('.people').innerText()), /Facilities, extension 4100/)
+  show(server, outageDesk())
+  const troubles = page.locator('.troubles li')
+  await troubles.first().waitFor()
+  t.match((await troubles.allInnerTexts()).map(spaced), [
+    /^sw-2 switch · Floor 2\s+down: no answer to 5 echo requests, since [\d:]+\s+Where\s+B1\/2.02\s+Call\s+Network team$/,
+    /^ups-1 .*\s+degraded: on battery, 62 % charge, 11 min left, since .*\s+Where\s+B1\/2.14\/rack 3, circuit L3-7\s+Call\s+Facilities, extension 4100, day and night\s+Contract\s+24\/7/,
+    /^ups-2 ups\s+unknown: no news for 3 min, since/,
+  ])
+  await page.getByText('input of ups-1 lost: mains-a or something between').waitFor()
+  const order = await page.locator('main h2').allInnerTexts()
+  t.match(order.slice(0, 2), [/^What is wrong/, /^What works, and for how long/])
   t.same(complaints, [])
 })
 

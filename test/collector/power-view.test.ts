@@ -12,6 +12,7 @@ import { encodeMeasurements } from '../../common/line-protocol.ts'
 import { createLogger } from '../../common/log.ts'
 import { measurement, type Measurement } from '../../common/measurement.ts'
 import { compile } from '../../collector/topology/model.ts'
+import type { Observation } from '../../collector/topology/dependency.ts'
 import { drawnPoints } from '../../collector/topology/drawn-points.ts'
 import { largeDrawing } from '../support/large-drawing.ts'
 import { calm, OFFICE, officeModel, outage, powerView } from '../support/power-site.ts'
@@ -90,16 +91,45 @@ test('in an outage the view says what is lost, what may be, and what one more fa
   t.same(view.notes, ['input of ups-1 lost: mains-a or something between'])
 })
 
+test('of what is wrong the causes are told, worst first, and not what hangs on them', (t) => {
+  const down = { state: 'down', reason: 'no answer', sinceUs: 1, atUs: 2 } as const
+  const ids = (...observed: readonly (readonly [string, Observation])[]): readonly string[] => {
+    const observations = new Map([...outage(NOW_MS), ...observed])
+    return powerView(NOW_MS, officeModel(), observations).troubles.map(({ id }) => id)
+  }
+  t.same(ids(), ['sw-2', 'ups-1', 'ups-2'])
+  t.same(
+    ids(['sw-core', down], ['sw-1', down], ['pbx', down]),
+    ['sw-core', 'ups-1', 'ups-2'],
+    'the other switches and the exchange need the core switch',
+  )
+  const { model } = compile(largeDrawing(1000))
+  const all = new Map([...(model?.drawing.components.keys() ?? [])].map((id) => [id, down]))
+  const view = powerView(NOW_MS, model, all)
+  t.equal(view.troubles.length, 20)
+  t.ok(view.troublesLeftOut > 20)
+  t.same(powerView(NOW_MS, officeModel(), calm(NOW_MS)).troubles, [])
+  t.same(
+    view.people.concat(powerView(NOW_MS, officeModel()).people),
+    [
+      { name: 'Facilities', contact: 'extension 4100, day and night' },
+      { name: 'Network team', contact: '' },
+    ],
+    'who answers for something, those who answer for most first',
+  )
+  t.end()
+})
+
 test('what ends although nothing fails is listed apart', async (t) => {
   const model = officeModel()
   const texts = horizonViews(drawnPoints(model), model.drawing).map(
     ({ kind, id, text }) => `${kind} ${id}: ${text}`,
   )
   t.ok(
-    texts.includes('runs-out mains-a: without it reception stops after 40 min'),
+    texts.includes('runs-out mains-a: without it Reception stops after 40 min'),
     texts.join('\n'),
   )
-  t.ok(texts.includes('own-battery battery-1: while ups-1 runs on it, its failure stops reception'))
+  t.ok(texts.includes('own-battery battery-1: while ups-1 runs on it, its failure stops Reception'))
   t.notOk(
     texts.some((text) => text.startsWith('design-gap reception')),
     '30 min are promised',

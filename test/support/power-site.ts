@@ -130,6 +130,7 @@ export function powerView(
       horizons: [],
       history: (nameOf) => history.view(atMs, nameOf),
       nameOf: nameOfParty,
+      contactOf: contactOfParty,
       ...sources,
     },
     of,
@@ -149,6 +150,7 @@ export function powerDesk(
     history: (nowMs, nameOf) => history.view(nowMs, nameOf),
     siteFileMs: () => SITE_FILE_MS,
     nameOf: nameOfParty,
+    contactOf: contactOfParty,
     horizonsOf: () => [
       {
         ...{ kind: 'design-gap', id: 'emergency-112', label: 'Calls to 112' },
@@ -193,6 +195,10 @@ export function stormyHistory(atMs: number): PowerHistory {
     ),
   ])
   return history
+}
+
+function contactOfParty(party: string): string {
+  return party === 'facilities' ? 'extension 4100, day and night' : ''
 }
 
 function nameOfParty(party: string): string {

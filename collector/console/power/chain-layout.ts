@@ -2,10 +2,10 @@ import { graphlib, layout } from '@dagrejs/dagre'
 import type { ComponentView, NeedView, ServiceView } from '../../http/power-view.ts'
 
 export const NODE_WIDTH = 184
-export const NODE_HEIGHT = 62
+export const NODE_HEIGHT = 66
 const MARGIN = 14
 /** Room between two beside each other, and between a column and the next: the way of the lines. */
-const NODE_GAP = 16
+const NODE_GAP = 20
 const COLUMN_GAP = 42
 
 export interface Place {

@@ -9,7 +9,7 @@ const ICON = 18
 const PAD = 9
 /** "on battery, 62 % charge, 11 min left": for the charge there is no room. */
 const CHARGE = /, [\d.]+ % charge/
-const FIRST_LINE = 20
+const FIRST_LINE = 23
 const LINE = 16
 
 /** What asking "what if it fails" says of one in the drawing. */
@@ -18,7 +18,7 @@ export type Fate = 'chosen' | 'dies' | 'one-leg' | 'spared' | 'none'
 const FATES: Readonly<Record<Fate, string>> = {
   chosen: 'taken out',
   dies: 'stops too',
-  'one-leg': 'on one leg',
+  'one-leg': 'without reserve',
   spared: '',
   none: '',
 }
@@ -27,6 +27,8 @@ export interface NodeText {
   readonly look: Look
   readonly title: string
   readonly second: string
+  /** The second line is the rest of the title. */
+  readonly isTitleLong?: boolean
   readonly third: string
   /** Said in a corner: "single point". */
   readonly mark: string
@@ -78,14 +80,18 @@ export function ChainNode(props: Props) {
       <text class="name" x={(isService ? PAD * 2 : PAD) + ICON + 6} y={FIRST_LINE}>
         {cut(title, isService ? TITLE_CHARACTERS - 2 : TITLE_CHARACTERS)}
       </text>
-      <text class="line" x={isService ? PAD * 2 + 4 : PAD} y={FIRST_LINE + LINE + 1}>
+      <text
+        class={text.isTitleLong === true ? 'line name-rest' : 'line'}
+        x={isService ? PAD * 2 + 4 : PAD}
+        y={FIRST_LINE + LINE + 1}
+      >
         {cut(second, isService ? LINE_CHARACTERS - 3 : LINE_CHARACTERS)}
       </text>
       <text class="line state" x={isService ? PAD * 2 + 4 : PAD} y={FIRST_LINE + 2 * LINE}>
         {cut(third, isService ? LINE_CHARACTERS - 4 : LINE_CHARACTERS)}
       </text>
-      <Tag text={said} kind={fate} y={NODE_HEIGHT} />
-      <Tag text={mark} kind="mark" y={0} />
+      <Tag text={said} kind={fate} y={NODE_HEIGHT - 5} />
+      <Tag text={mark} kind="mark" y={-11} />
     </g>
   )
 }
@@ -103,7 +109,7 @@ function Tag({
   if (text === '') return null
   const width = text.length * 6 + 12
   return (
-    <g class={`tag ${kind}`} transform={`translate(${NODE_WIDTH - width - 8} ${y - 8})`}>
+    <g class={`tag ${kind}`} transform={`translate(${NODE_WIDTH - width - 8} ${y})`}>
       <rect width={width} height={16} rx={8} />
       <text x={width / 2} y={12} text-anchor="middle">
         {text}
@@ -120,8 +126,15 @@ export function componentText(component: ComponentView, isNewSingle: boolean): N
   const called = !isMany && label !== '' ? label : isMany ? `${id} ...` : ''
   const left = minutesLeft === null || minutesLeft === 0 ? '' : `${minutes(minutesLeft)} left`
   const state = isAssumed || stateText === '' ? stateWord(component) : stateText.replace(CHARGE, '')
-  const third =
-    left === '' || state.includes('left') ? state : isAssumed ? left : `${left}, ${state}`
+  const isSaid = left === '' || state.includes('left')
+  const both = `${state}, ${left}`
+  const third = isSaid
+    ? state
+    : isAssumed
+      ? left
+      : both.length <= LINE_CHARACTERS
+        ? both
+        : `${left}, ${state}`
   const mark = stopsCount === 0 ? '' : isNewSingle ? 'new single point' : 'single point'
   const what = [kind, count > 1 && !isMany ? `${count} of them` : ''].filter((it) => it !== '')
   return {
@@ -148,14 +161,23 @@ export function serviceText(
   // Hatched red is for what is down.
   const drawnLook = look === 'over' && state !== 'down' ? 'caution' : look
   const name = label === '' ? id : label
+  const [title, rest] = inTwo(name)
   return {
     look: drawnLook,
-    title: name,
-    second: `service${service.serves === '' ? '' : ` for ${service.serves}`}`,
+    title,
+    isTitleLong: rest !== '',
+    second: rest === '' ? `service${service.serves === '' ? '' : ` for ${service.serves}`}` : rest,
     third: left === '' ? words : `works, ${left}`,
     mark: '',
     spoken: ['service', name, words, left, meaning].filter((it) => it !== '').join(', '),
   }
+}
+
+/** A name too long for the first line goes on in the second. */
+function inTwo(name: string): readonly [first: string, rest: string] {
+  const most = TITLE_CHARACTERS - 2
+  const at = name.lastIndexOf(' ', most)
+  return name.length <= most || at < 1 ? [name, ''] : [name.slice(0, at), name.slice(at + 1)]
 }
 
 function cut(text: string, most: number): string {

@@ -90,7 +90,8 @@ function Row({
           </>
         )}
         {stopsCount > 0 && oneLegCount > 0 && '; '}
-        {oneLegCount > 0 && `leaves on one leg ${listed(oneLeg.map(nameOf), 'and', oneLegCount)}`}
+        {oneLegCount > 0 &&
+          `leaves without reserve ${listed(oneLeg.map(nameOf), 'and', oneLegCount)}`}
       </td>
       <td role="cell" data-label="Where">
         {whereOf(component) === '' ? 'not said' : whereOf(component)}

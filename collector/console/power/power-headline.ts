@@ -1,5 +1,5 @@
 import type { ComponentView, PowerView, ServiceView } from '../../http/power-view.ts'
-import { counted } from '../format.ts'
+import { count, counted } from '../format.ts'
 import type { Headline } from '../headline.ts'
 import { isShort, listed, minutes, nameIn } from './power-words.ts'
 
@@ -73,11 +73,14 @@ function factsOf(components: readonly ComponentView[], view: PowerView): readonl
     ...some(with_('degraded'), 'component degraded', 'components degraded'),
     ...some(with_('unknown'), 'component unknown', 'components unknown'),
     ...some(fresh, 'new single point of failure', 'new single points of failure'),
-    ...some(
-      open,
-      'drawn single point nobody answers for',
-      'drawn single points nobody answers for',
-    ),
+    // Of those beyond the list nobody counts how many are accepted.
+    ...(open > 0 && view.singlePointsLeftOut > 0
+      ? [`more than ${count(open)} single points of failure nobody has accepted`]
+      : some(
+          open,
+          'single point of failure nobody has accepted',
+          'single points of failure nobody has accepted',
+        )),
   ]
 }
 

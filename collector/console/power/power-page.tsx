@@ -10,7 +10,9 @@ import { PowerFirstSteps } from './power-first-steps.tsx'
 import { ServicesBoard } from './services-board.tsx'
 import { SinglePoints } from './single-points.tsx'
 import { Timeline } from './timeline.tsx'
+import { People, Troubles } from './troubles.tsx'
 import { useWhatIf } from './use-what-if.ts'
+import { WallLeftOut, WallServices, wallOf } from './wall.tsx'
 import './power.css'
 import './print.css'
 
@@ -23,7 +25,7 @@ interface Props {
 
 /** For facilities: which power feeds which calls, what stops when something fails, and how long is left. */
 export function PowerPage({ view, selected, onShow }: Props) {
-  const { components, services, drawing, notes } = view
+  const { components, services, drawing } = view
   const [wanted, setWanted] = useState<string>()
   const chosen = components.find(
     ({ id, members }) => id === selected || members.includes(selected ?? ''),
@@ -38,6 +40,7 @@ export function PowerPage({ view, selected, onShow }: Props) {
   const fail = chosen === undefined ? [] : chosen.members.length > 0 ? chosen.members : [chosen.id]
   const whatIf = useWhatIf(fail, view.version)
   if (drawing === null) return <PowerFirstSteps />
+  const wall = wallOf(view)
   const id = chosen?.id ?? selected
   const select = (next: string | undefined): void => {
     location.hash = powerAddress(next)
@@ -48,8 +51,13 @@ export function PowerPage({ view, selected, onShow }: Props) {
         Printed on {localDay(view.atMs)}
         {drawing.siteFileMs !== null && `; the site file is of ${localDay(drawing.siteFileMs)}`}.
       </p>
+      <Troubles view={view} />
       <ServicesBoard view={view} />
-      <section aria-labelledby="chain-title" class="chain-section">
+      <WallServices view={view} />
+      <section
+        aria-labelledby="chain-title"
+        class={wall.hasDrawing ? 'chain-section' : 'chain-section not-printed'}
+      >
         <h2 id="chain-title">
           The chain <span class="quiet">from the mains, left, to what people do, right</span>
         </h2>
@@ -61,11 +69,6 @@ export function PowerPage({ view, selected, onShow }: Props) {
             onShow(of)
           }}
         />
-        {notes.map((note) => (
-          <p class="note" key={note}>
-            {note}
-          </p>
-        ))}
         <div class="chain-and-panel">
           <ChainDrawing
             view={view}
@@ -104,8 +107,10 @@ export function PowerPage({ view, selected, onShow }: Props) {
         </p>
       </section>
       <Timeline view={view} />
-      <SinglePoints view={view} />
+      <SinglePoints view={view} printed={wall.points} />
       <ChainTable view={view} />
+      <People people={view.people} />
+      <WallLeftOut view={view} wall={wall} />
     </>
   )
 }

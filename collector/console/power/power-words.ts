@@ -1,4 +1,4 @@
-import type { ComponentView, PowerState, ServiceView } from '../../http/power-view.ts'
+import type { ComponentView, PowerState, PowerView, ServiceView } from '../../http/power-view.ts'
 import { duration } from '../format.ts'
 import type { Tone } from '../verdict.ts'
 
@@ -62,7 +62,7 @@ export function serviceWords(service: ServiceView, nameOf: (id: string) => strin
   if (newSingles.length > 0)
     return {
       look: isShort(service) ? 'over' : 'caution',
-      words: minutesLeft === null ? 'works, on one leg' : 'works, on battery',
+      words: minutesLeft === null ? 'works, without reserve' : 'works, on battery',
       meaning: `redundancy lost: ${listed(newSingles.map(nameOf), 'or')} alone would stop it now`,
     }
   if (minutesLeft !== null)
@@ -82,7 +82,11 @@ export function minutes(value: number): string {
 }
 
 /** "; 11 min left", where what is said of its state does not say it already. */
-export function leftWords({ minutesLeft, stateText, state }: ComponentView): string {
+export function leftWords({
+  minutesLeft,
+  stateText,
+  state,
+}: Pick<ComponentView, 'minutesLeft' | 'stateText' | 'state'>): string {
   const isSaid = minutesLeft === null || state === 'down' || stateText.includes('left')
   return isSaid ? '' : `; ${minutes(minutesLeft)} left`
 }
@@ -94,6 +98,18 @@ export function nameIn(things: readonly { readonly id: string; readonly label: s
     const label = labels.get(id) ?? ''
     return label === '' ? id : label
   }
+}
+
+/** Components as they are written on the thing, with what people call them: "sw-1 (Floor 1)"; services as people call them. */
+export function fullNameIn({
+  components,
+  services,
+}: Pick<PowerView, 'components' | 'services'>): (id: string) => string {
+  const names = components.map(({ id, label, members }) => ({
+    id,
+    label: label === '' || members.length > 0 ? '' : `${id} (${label})`,
+  }))
+  return nameIn([...names, ...services])
 }
 
 /** "B1/2.14/rack 3, circuit L3-7" */

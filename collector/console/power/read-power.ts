@@ -17,6 +17,7 @@ const HEAD: Shape = {
   componentsLeftOut: 'number',
   singlePointsLeftOut: 'number',
   horizonsLeftOut: 'number',
+  troublesLeftOut: 'number',
   truncated: 'boolean',
 }
 const DRAWING: Shape = {
@@ -42,6 +43,12 @@ const SINGLE_POINT: Shape = {
   ...{ id: 'string', label: 'string', kind: 'string', place: 'string', circuit: 'string' },
   ...{ owner: 'string', stopsCount: 'number', isNew: 'boolean' },
 }
+const TROUBLE: Shape = {
+  ...{ id: 'string', label: 'string', kind: 'string', place: 'string', circuit: 'string' },
+  ...{ contract: 'string', owner: 'string', state: 'string', stateText: 'string' },
+  ...{ sinceMs: 'number?', minutesLeft: 'number?' },
+}
+const PERSON: Shape = { name: 'string', contact: 'string' }
 const ACCEPTED: Shape = { by: 'string', reason: 'string', review: 'string', isOverdue: 'boolean' }
 const HORIZON: Shape = { kind: 'string', id: 'string', label: 'string', text: 'string' }
 const SPAN: Shape = { fromMs: 'number', toMs: 'number?', state: 'string', text: 'string' }
@@ -65,6 +72,8 @@ export function isPowerView(value: unknown): value is PowerView {
     isListOf(value['components'], isComponent) &&
     isListOf(value['singlePoints'], isSinglePoint) &&
     isListOf(value['horizons'], (item) => isShaped(item, HORIZON)) &&
+    isListOf(value['troubles'], (item) => isShaped(item, TROUBLE)) &&
+    isListOf(value['people'], (item) => isShaped(item, PERSON)) &&
     isListOf(value['notes'], isString) &&
     isHistory(value['history'])
   )

@@ -2,7 +2,7 @@ import type { PowerView, ServiceView } from '../../http/power-view.ts'
 import { counted, count } from '../format.ts'
 import { Icon } from '../icon.tsx'
 import { powerAddress } from '../route.ts'
-import { isShort, listed, minutes, nameIn, serviceWords } from './power-words.ts'
+import { fullNameIn, isShort, listed, minutes, serviceWords } from './power-words.ts'
 
 /** Services shown as cards; the others are in a list that unfolds. */
 const CARDS = 12
@@ -12,13 +12,13 @@ const BAR_HEIGHT = 8
 /** How long each service lasts against how long it should: emergencies first. */
 export function ServicesBoard({ view }: { readonly view: PowerView }) {
   const { services, servicesLeftOut } = view
-  const nameOf = nameIn([...view.components.map((it) => ({ id: it.id, label: '' })), ...services])
+  const nameOf = fullNameIn(view)
   const rest = services.slice(CARDS)
   const card = (service: ServiceView) => <Card key={service.id} service={service} nameOf={nameOf} />
   return (
     <section aria-labelledby="services-title" class="board">
       <h2 id="services-title">
-        Minutes left <span class="quiet">what calling can count on, emergencies first</span>
+        What works, and for how long <span class="quiet">emergencies first</span>
       </h2>
       {services.length === 0 && (
         <p class="empty">No service is drawn: add what people do over the telephone.</p>
@@ -53,9 +53,11 @@ function Card({
     <li class={`card look-${look}${isEmergency ? ' emergency' : ''}`}>
       <p class="who">
         <Icon tone={look} />
-        <a href={powerAddress(id)}>{label === '' ? id : label}</a>
-        {isEmergency && <span class="badge">emergency</span>}
-        {serves !== '' && <span class="quiet">{serves}</span>}
+        <span>
+          <a href={powerAddress(id)}>{label === '' ? id : label}</a>{' '}
+          {isEmergency && <span class="badge">emergency</span>}{' '}
+          {serves !== '' && <span class="quiet">for {serves}</span>}
+        </span>
       </p>
       <p class="how">
         {isCounting ? (
@@ -79,15 +81,18 @@ function Card({
       </p>
       {meaning !== '' && <p class="meaning-line">{meaning}</p>}
       {state !== 'down' && meaning === '' && (
-        <p class="meaning-line quiet">{redundancy(service)}</p>
+        <p class="meaning-line quiet">{redundancy(service, nameOf)}</p>
       )}
     </li>
   )
 }
 
-function redundancy({ singlesCount, singles }: ServiceView): string {
+function redundancy(
+  { singlesCount, singles }: ServiceView,
+  nameOf: (id: string) => string,
+): string {
   if (singlesCount === 0) return 'no single failure stops it'
-  return `stopped by any one of: ${listed(singles, 'or', singlesCount, 5)}`
+  return `stopped by any one of: ${listed(singles.map(nameOf), 'or', singlesCount, 5)}`
 }
 
 /** Minutes left against minutes needed; the words beside it say the same. */

@@ -9,7 +9,14 @@ const FIRST = 12
 const COLUMNS = ['Component', 'Stops', 'Where', 'Owner', 'Accepted']
 
 /** What to mend before it fails: components whose failure alone stops a service. */
-export function SinglePoints({ view }: { readonly view: PowerView }) {
+export function SinglePoints({
+  view,
+  printed,
+}: {
+  readonly view: PowerView
+  /** So many rows fit on the page for the wall. */
+  readonly printed: number
+}) {
   const { singlePoints, singlePointsLeftOut, horizons, horizonsLeftOut } = view
   const nameOf = nameIn(view.services)
   const rest = singlePoints.slice(FIRST)
@@ -27,7 +34,7 @@ export function SinglePoints({ view }: { readonly view: PowerView }) {
       {singlePoints.length === 0 ? (
         <p class="empty">No single failure stops a service that is drawn.</p>
       ) : (
-        <Points points={singlePoints.slice(0, FIRST)} nameOf={nameOf} />
+        <Points points={singlePoints.slice(0, FIRST)} nameOf={nameOf} printed={printed} />
       )}
       {rest.length > 0 && (
         <details class="earlier">
@@ -35,7 +42,7 @@ export function SinglePoints({ view }: { readonly view: PowerView }) {
             {counted(rest.length, 'more single point')}
             {singlePointsLeftOut > 0 && `, and ${count(singlePointsLeftOut)} not listed here`}
           </summary>
-          <Points points={rest} nameOf={nameOf} />
+          <Points points={rest} nameOf={nameOf} printed={0} />
         </details>
       )}
       <Horizons horizons={horizons} leftOut={horizonsLeftOut} />
@@ -46,9 +53,11 @@ export function SinglePoints({ view }: { readonly view: PowerView }) {
 interface PointsProps {
   readonly points: readonly SinglePointView[]
   readonly nameOf: (id: string) => string
+  /** So many of them. */
+  readonly printed: number
 }
 
-function Points({ points, nameOf }: PointsProps) {
+function Points({ points, nameOf, printed }: PointsProps) {
   return (
     <table role="table" class="stacking points">
       <thead role="rowgroup">
@@ -61,8 +70,8 @@ function Points({ points, nameOf }: PointsProps) {
         </tr>
       </thead>
       <tbody role="rowgroup">
-        {points.map((point) => (
-          <Row key={point.id} point={point} nameOf={nameOf} />
+        {points.map((point, at) => (
+          <Row key={point.id} point={point} nameOf={nameOf} isPrinted={at < printed} />
         ))}
       </tbody>
     </table>
@@ -72,14 +81,16 @@ function Points({ points, nameOf }: PointsProps) {
 function Row({
   point,
   nameOf,
+  isPrinted,
 }: {
   readonly point: SinglePointView
   readonly nameOf: (id: string) => string
+  readonly isPrinted: boolean
 }) {
   const { id, label, kind, owner, stops, stopsCount, isNew, accepted } = point
   const look = isNew ? 'over' : accepted === null || accepted.isOverdue ? 'caution' : 'ok'
   return (
-    <tr role="row" class={`point tone-${look}`}>
+    <tr role="row" class={`point tone-${look}${isPrinted ? '' : ' not-printed'}`}>
       <th role="rowheader" scope="row">
         <Icon tone={look} />
         <a href={powerAddress(id)}>{id}</a>
@@ -97,7 +108,7 @@ function Row({
       </td>
       <td role="cell" data-label="Accepted">
         {accepted === null ? (
-          'nobody answers for it'
+          'by nobody yet'
         ) : (
           <>
             by {accepted.by}: {accepted.reason};{' '}

@@ -38,13 +38,13 @@ export function WhatStops({ answer, nameOf }: Props) {
       )}
       {oneLeg.slice(0, MOST_LINES).map(({ service, singles }) => (
         <Line tone="caution" key={service}>
-          {nameOf(service)} goes on, on one leg: {listed(singles.map(nameOf), 'or')} alone would
-          then stop it
+          {nameOf(service)} goes on, without reserve: {listed(singles.map(nameOf), 'or')} alone
+          would then stop it
         </Line>
       ))}
       {oneLeg.length > MOST_LINES && (
         <Line tone="caution">
-          {counted(oneLeg.length - MOST_LINES, 'more service')} on one leg likewise
+          {counted(oneLeg.length - MOST_LINES, 'more service')} without reserve likewise
         </Line>
       )}
       {isNothing && <Line tone="ok">Every service goes on as before.</Line>}
