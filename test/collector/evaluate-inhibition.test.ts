@@ -181,3 +181,57 @@ test('where nobody tells that a service is down, its check does', async (t) => {
   calls(hq, [WELL, WELL])
   t.same(hq.told(), ['firing test-call', 'resolved test-call'])
 })
+
+// ---- alerts that grow
+
+const TWO = `
+components:
+${[1, 2, 3].map((at) => `  sw-${at}: { kind: switch, needs: [], watch: { measurement: ping, target: sw-${at} } }`).join('\n')}
+services:
+  one: { label: One, serves: hq, needs: [sw-1] }
+  two: { label: Two, serves: hq, needs: [sw-2] }
+  emergency-112: { label: Calls to 112, serves: hq, needs: [sw-3] }
+`
+
+test('another service that goes down is told again, also when one came back meanwhile; the same one is not', async (t) => {
+  const hq = new PowerSite(REST, TWO)
+  for (const target of ['sw-1', 'sw-2', 'sw-3']) ping(hq, target, true)
+  hq.go(20)
+  for (const target of ['sw-1', 'sw-2']) ping(hq, target, false)
+  hq.go(20)
+  t.same(hq.told(), ['firing service-down', 'escalated service-down'])
+  ping(hq, 'sw-1', true)
+  hq.go(20)
+  ping(hq, 'sw-1', false)
+  hq.go(20)
+  t.equal(hq.told().length, 2, 'people know of it: nobody told them that it was back')
+  ping(hq, 'sw-1', true)
+  hq.go(20)
+  ping(hq, 'sw-3', false)
+  hq.restart()
+  hq.go(20)
+  t.equal(hq.told().length, 3)
+  t.match(hq.breach('service-down'), {
+    summary: /^down: Calls to 112, Two; because/,
+    labels: { class: 'emergency' },
+  })
+})
+
+test('one more device in trouble only renews the alert of its group; one that is worse is told again', async (t) => {
+  const hq = new PowerSite({ ...REST, 'ups-on-battery': 'off' })
+  const lost: Fields = { line: 'unknown', comms_lost: true, reason: 'no answer' }
+  const shown = () => hq.evaluator.breaches().find(({ rule }) => rule === 'power-blind')
+  for (const target of ['ups-7', 'ups-8']) hq.ups(target, {})
+  hq.ups('ups-9', { line: 'battery', charge_ratio: 0.9, runtime_left_s: 5400 })
+  hq.go(20)
+  hq.ups('ups-7', lost)
+  hq.go(30)
+  hq.ups('ups-8', lost)
+  hq.go(30)
+  t.same(hq.told(), ['firing power-blind'])
+  t.match(shown(), { object: 'power devices of hq', summary: /^2 of 3 since/, severity: 'warning' })
+  hq.ups('ups-9', lost)
+  hq.go(5)
+  t.same(hq.told(), ['firing power-blind', 'escalated power-blind'], 'it was on its battery')
+  t.match(shown(), { summary: /^3 of 3 since/, severity: 'critical' })
+})

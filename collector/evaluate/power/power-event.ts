@@ -163,6 +163,7 @@ class PowerEvent implements SiteEvents {
       holdUs: this.#holdUs(fragile.length > 0, causes, batteries, low),
       causes,
       settleUs: Infinity,
+      victims: [],
       level: STEPS_MIN.filter((step) => least !== undefined && least < step).length,
     }
   }

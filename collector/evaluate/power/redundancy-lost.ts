@@ -84,6 +84,7 @@ class RedundancyLost implements SiteEvents {
       sinceUs,
       holdUs: isNewsDue(now, causes, sinceUs) ? Math.max(hold, NEWS_US) : hold,
       level: 0,
+      victims: [],
       causes,
       settleUs: SETTLE_US + bootUs(now.live.model, explains),
     }

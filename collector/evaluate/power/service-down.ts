@@ -119,7 +119,8 @@ class ServiceDown implements SiteEvents {
       },
       sinceUs,
       holdUs: isNewsDue(now, causes, newestUs) ? Math.max(hold, NEWS_US) : hold,
-      level: all.length,
+      level: 0,
+      victims: all.map(({ service }) => service.id),
       causes,
       settleUs: settleUs(now, all),
     }

@@ -16,8 +16,10 @@ export interface SiteFinding {
   readonly sinceUs: number
   /** It must have lasted so long, counted from its beginning. */
   readonly holdUs: number
-  /** Told again whenever it is higher than it was told: less time, more services. */
+  /** Told again whenever it is higher than it was told: less time. */
   readonly level: number
+  /** Told again when one is among them that was not told of: services that are down. */
+  readonly victims: readonly string[]
   /** Components that brought it about. When none of those that were told of is among them any more, and it lasts, it is told again. */
   readonly causes: readonly string[]
   readonly settleUs: number
@@ -31,6 +33,7 @@ export interface Ending {
 const siteSchema = z.object({
   site: z.string(),
   level: z.number(),
+  victims: z.array(z.string()).default([]),
   /** When it was last found; the clear hold counts from here. */
   foundUs: z.number(),
   /** As they were told. */
@@ -65,16 +68,19 @@ export class SiteAlerts {
 
   /** @param endingOf how an alert closes that is not found any more */
   judge(found: readonly SiteFinding[], nowUs: number, endingOf: (breach: Breach) => Ending): void {
-    for (const { site, holdUs, level, causes, settleUs, ...finding } of found) {
+    for (const { site, holdUs, level, victims, causes, settleUs, ...finding } of found) {
       const fingerprint = fingerprintOf(this.#rule, site)
       const isOpen = this.#findings.has(fingerprint)
       const known = isOpen ? this.#sites.get(site) : undefined
       if (!isOpen && nowUs - finding.sinceUs < holdUs) continue
       const otherUs = known === undefined ? undefined : otherSinceUs(known, causes, nowUs)
       const isOther = otherUs !== undefined && nowUs - otherUs >= settleUs
-      const isWorse = isOther || (known !== undefined && level > known.level)
+      const told = known?.victims ?? victims
+      const isMore = victims.some((id) => !told.includes(id))
+      const isWorse = isOther || isMore || (known !== undefined && level > known.level)
       this.#sites.set(site, {
         ...{ site, foundUs: nowUs, level: Math.max(level, known?.level ?? level) },
+        victims: [...new Set([...told, ...victims])],
         causes: known === undefined || isWorse ? [...causes] : known.causes,
         ...(otherUs === undefined || isWorse ? {} : { otherUs }),
       })
