@@ -159,7 +159,7 @@ request_route {
   if (is_method("OPTIONS") && uri == myself && $rU == $null) { sl_send_reply("200", "OK"); exit; }
   if (is_method("REGISTER")) {
     if ($tU == "barred") { sl_send_reply("403", "Barred"); exit; }
-    if (!pv_www_authenticate("${REALM}", "$sht(users=>$au)", "0")) {
+    if ($sht(users=>$au) == $null || !pv_www_authenticate("${REALM}", "$sht(users=>$au)", "0")) {
       www_challenge("${REALM}", "1");
       exit;
     }
@@ -171,7 +171,7 @@ request_route {
   if (has_totag()) { if (loose_route()) t_relay(); exit; }
   ${
     authenticatesCalls
-      ? `if (!pv_proxy_authenticate("${REALM}", "$sht(users=>$au)", "0")) { proxy_challenge("${REALM}", "1"); exit; }
+      ? `if ($sht(users=>$au) == $null || !pv_proxy_authenticate("${REALM}", "$sht(users=>$au)", "0")) { proxy_challenge("${REALM}", "1"); exit; }
   consume_credentials();`
       : ''
   }
