@@ -8,16 +8,27 @@ import {
 } from '../sip/transaction.ts'
 import { parameterOf, splitValues } from '../sip/values.ts'
 import { SIP_VERDICTS } from '../sip/verdicts.ts'
-import { requestLine, writeMessage, type RequestDraft } from '../sip/write-message.ts'
+import {
+  messageLength,
+  requestLine,
+  writeMessage,
+  type HeaderRow,
+  type RequestDraft,
+} from '../sip/write-message.ts'
 import { acknowledgement } from '../sip/acknowledgement.ts'
+import { SentExchange, notSent, type Exchange, type Outcome } from './exchange.ts'
 import { targetText, type Flow, type FlowEvents, type NoFlow, type Target } from './flow.ts'
+import { onAbort } from './on-abort.ts'
+import { RecentKeys } from './recent-keys.ts'
 import { StreamFlows } from './stream-flows.ts'
 import type { TlsOptions } from './stream-connection.ts'
 import { UdpFlows } from './udp-flows.ts'
 
 /** Marks a branch made by the rules of RFC 3261 (section 8.1.1.7). */
 const BRANCH_COOKIE = 'z9hG4bK'
-const MAX_FORWARDS = 70
+/** As long as any of ours. */
+const LONGEST_BRANCH = `${BRANCH_COOKIE}${'0'.repeat(32)}`
+const MAX_FORWARDS = '70'
 const FIRST_FINAL = 200
 
 export interface EndpointOptions {
@@ -35,27 +46,6 @@ export interface EndpointOptions {
   readonly emergencyNumbers?: readonly string[]
   /** Takes requests that others send to us; the message is good during the call only. Without it they are counted, and that is all. */
   readonly onRequest?: (request: SipMessage, reply: (bytes: Uint8Array) => void) => void
-}
-
-/** How an exchange ended. */
-export type Outcome =
-  | { readonly kind: 'answered'; readonly response: SipMessage; readonly atMs: number }
-  /** Timer B or F; `reason` says what came instead, if anything. */
-  | { readonly kind: 'timed-out'; readonly reason: string; readonly waitedMs: number }
-  | { readonly kind: 'lost'; readonly reason: string }
-  /** Not sent: it would have called for help. */
-  | { readonly kind: 'refused'; readonly reason: string }
-  | { readonly kind: 'cut-off'; readonly reason: string; readonly waitedMs: number }
-
-/** A request sent, and what comes of it. */
-export interface Exchange {
-  /** When the request left for the first time. */
-  readonly sentMs: number
-  readonly retransmissions: number
-  /** What CANCEL and ACK must repeat. */
-  readonly via: string
-  /** The first final response, or why there is none. */
-  readonly outcome: Promise<Outcome>
 }
 
 export interface SendOptions {
@@ -82,7 +72,7 @@ interface Pending {
 
 /** What came in and was nobody's. */
 export interface EndpointCounts {
-  /** Responses to no request of ours, or too late. */
+  /** Responses to no request of ours, or far too late. */
   readonly strays: number
   readonly refused: number
   readonly requests: number
@@ -95,6 +85,8 @@ export class SipEndpoint {
   readonly #streams: StreamFlows
   /** By branch and method. */
   readonly #pending = new Map<string, Pending>()
+  /** Of transactions that are over: what comes of them now is the same again, or too late. */
+  readonly #ended: RecentKeys
   #strays = 0
   #refused = 0
   #requests = 0
@@ -113,6 +105,7 @@ export class SipEndpoint {
       },
     }
     this.#options = options
+    this.#ended = new RecentKeys(timers.t4Ms)
     this.#udp = new UdpFlows({ bind, clock, events })
     const connectLimitMs = timers.timeoutMs
     this.#streams = new StreamFlows({ bind, tls, connectLimitMs, clock, nowUs, events })
@@ -131,9 +124,10 @@ export class SipEndpoint {
     return await (target.transport === 'udp' ? this.#udp : this.#streams).open(target)
   }
 
-  /** Length of the request in octets, as it would be sent. */
+  /** Length of the request in octets, as it would be sent, or a little more. */
   lengthOf(flow: Flow, draft: RequestDraft): number {
-    return this.#write(draft, this.#newVia(flow)).length
+    const via = viaText(flow, LONGEST_BRANCH)
+    return messageLength(requestLine(draft), this.#rows(draft, via), draft.body)
   }
 
   /** Sends a request in a transaction of its own. */
@@ -171,7 +165,8 @@ export class SipEndpoint {
       },
       onEnd: () => {
         this.#pending.delete(key)
-        signal.removeEventListener('abort', cutOff)
+        this.#ended.add(key, clock.monotonicMs())
+        unlisten()
         release()
       },
     })
@@ -190,21 +185,12 @@ export class SipEndpoint {
       settle({ kind: 'cut-off', reason, waitedMs: clock.monotonicMs() - sentMs })
       transaction.stop()
     }
+    const unlisten = onAbort(signal, cutOff)
     this.#pending.set(key, pending)
     const sentMs = clock.monotonicMs()
     if (signal.aborted) cutOff()
-    else {
-      signal.addEventListener('abort', cutOff, { once: true })
-      transaction.start()
-    }
-    return {
-      sentMs,
-      via,
-      outcome,
-      get retransmissions() {
-        return transaction.retransmissions
-      },
-    }
+    else transaction.start()
+    return new SentExchange(sentMs, via, outcome, transaction)
   }
 
   /**
@@ -242,23 +228,21 @@ export class SipEndpoint {
     return undefined
   }
 
-  #newVia({ target, local }: Flow): string {
-    const sentBy = hostPortText(local.host.split('%', 1)[0] ?? '', local.port)
-    const branch = `${BRANCH_COOKIE}${this.#options.newToken()}`
-    return `SIP/2.0/${target.transport.toUpperCase()} ${sentBy};branch=${branch};rport`
+  #newVia(flow: Flow): string {
+    return viaText(flow, `${BRANCH_COOKIE}${this.#options.newToken()}`)
   }
 
   #write(draft: RequestDraft, via: string): Uint8Array {
-    return writeMessage(
-      requestLine(draft),
-      [
-        ['Via', via],
-        ['Max-Forwards', String(MAX_FORWARDS)],
-        ...draft.headers,
-        ['User-Agent', this.#options.userAgent],
-      ],
-      draft.body,
-    )
+    return writeMessage(requestLine(draft), this.#rows(draft, via), draft.body)
+  }
+
+  #rows({ headers }: RequestDraft, via: string): HeaderRow[] {
+    return [
+      ['Via', via],
+      ['Max-Forwards', MAX_FORWARDS],
+      ...headers,
+      ['User-Agent', this.#options.userAgent],
+    ]
   }
 
   #receive(message: SipMessage, reply: (bytes: Uint8Array) => void): void {
@@ -268,28 +252,21 @@ export class SipEndpoint {
       return
     }
     const atMs = this.#options.clock.monotonicMs()
-    const pending = this.#pendingOf(message)
-    if (pending === undefined) {
-      this.#strays++
+    const key = keyOf(message)
+    const pending = key === undefined ? undefined : this.#pending.get(key)
+    if (key === undefined || pending === undefined) {
+      if (key === undefined || !this.#ended.has(key, atMs)) this.#strays++
       return
     }
     const { transaction, isInvite, onResponse, settle } = pending
     const { statusCode } = message
     const isFinal = statusCode >= FIRST_FINAL
     // The transaction acknowledges it at once.
-    if (isInvite && isFinal) pending.final ??= copyOf(message)
+    if (isInvite && isFinal) pending.final ??= message.copy()
     if (!transaction.receive(statusCode)) return
-    const response = copyOf(message)
+    const response = message.copy()
     onResponse?.(response, atMs)
     if (isFinal) settle({ kind: 'answered', response, atMs })
-  }
-
-  /** Whose response it is: the branch is ours, and no other Via stands above or below it (RFC 3261 section 8.1.3.3). */
-  #pendingOf(message: SipMessage): Pending | undefined {
-    const [via, ...others] = message.headers('via').flatMap(splitValues)
-    if (via === undefined || others.length > 0) return undefined
-    const branch = parameterOf(via, 'branch') ?? ''
-    return this.#pending.get(transactionKey(branch, message.cseqMethodText))
   }
 
   #noteRefused(key: string, verdict: number): void {
@@ -322,19 +299,18 @@ export class SipEndpoint {
   }
 }
 
-function notSent(sentMs: number, reason: string): Exchange {
-  const outcome = Promise.resolve<Outcome>({ kind: 'refused', reason })
-  return { sentMs, retransmissions: 0, via: '', outcome }
+/** Whose response it is: no other Via stands above or below ours (RFC 3261 section 8.1.3.3). */
+function keyOf(message: SipMessage): string | undefined {
+  const [via, ...others] = message.headers('via').flatMap(splitValues)
+  if (via === undefined || others.length > 0) return undefined
+  return transactionKey(parameterOf(via, 'branch') ?? '', message.cseqMethodText)
+}
+
+function viaText({ target, local }: Flow, branch: string): string {
+  const sentBy = hostPortText(local.host.split('%', 1)[0] ?? '', local.port)
+  return `SIP/2.0/${target.transport.toUpperCase()} ${sentBy};branch=${branch};rport`
 }
 
 function transactionKey(branch: string, method: string): string {
   return `${branch} ${method}`
-}
-
-/** For those who look at it later: a message that came is good during the call only. */
-function copyOf(message: SipMessage): SipMessage {
-  const copy = new SipMessage()
-  const bytes = message.bytes.slice(message.start, message.end)
-  copy.parse(bytes, 0, bytes.length)
-  return copy
 }

@@ -68,18 +68,7 @@ export interface RegistrationCheck {
   readonly failuresInRow: number
 }
 
-type Finding = Omit<RegistrationCheck, 'failuresInRow'>
-
-const NOTHING_FOUND: Finding = {
-  pause: undefined,
-  delivery: undefined,
-  isAccepted: undefined,
-  isRegistered: undefined,
-  bindings: undefined,
-  grantedS: undefined,
-  reason: undefined,
-  algorithm: undefined,
-}
+type Finding = Omit<RegistrationCheck, 'algorithm' | 'failuresInRow'>
 
 /** One account, checked again and again by REGISTER (RFC 3261 section 10.2). */
 export class RegisteringAccount {
@@ -122,15 +111,29 @@ export class RegisteringAccount {
     const pause = this.#pauseNow()
     if (pause !== undefined) {
       const { reason } = pause
-      return { ...NOTHING_FOUND, pause, reason, failuresInRow: this.#failuresInRow }
+      return this.#told(finding({ pause, reason }), undefined)
     }
     this.#authenticator.startOver()
     const { isDedicated } = this.settings
     const found = isDedicated ? await this.#register(signal) : await this.#fetch(signal)
     if (found.isRegistered === true) this.#failuresInRow = 0
     else if (found.delivery?.isCutOff === false) this.#failuresInRow++
-    const { algorithm } = this.#authenticator
-    return { ...found, algorithm, failuresInRow: this.#failuresInRow }
+    return this.#told(found, this.#authenticator.algorithm)
+  }
+
+  #told(found: Finding, algorithm: string | undefined): RegistrationCheck {
+    const { pause, delivery, isAccepted, isRegistered, bindings, grantedS, reason } = found
+    return {
+      pause,
+      delivery,
+      isAccepted,
+      isRegistered,
+      bindings,
+      grantedS,
+      reason,
+      algorithm,
+      failuresInRow: this.#failuresInRow,
+    }
   }
 
   /** Without a Contact nothing is changed: the registrar lists what it has. */
@@ -144,7 +147,7 @@ export class RegisteringAccount {
     const bindings = readBindings(acceptance)
     const isRegistered = bindings.some(({ expiresS }) => expiresS !== 0)
     const reason = isRegistered ? delivery.reason : 'nobody is registered under this account'
-    return { ...NOTHING_FOUND, delivery, isAccepted: true, isRegistered, bindings, reason }
+    return finding({ delivery, isAccepted: true, isRegistered, bindings, reason })
   }
 
   /** Adds a contact of our own, and takes it back. */
@@ -169,15 +172,14 @@ export class RegisteringAccount {
       own === undefined
         ? `the registrar does not list our contact among the ${bindings.length} it has`
         : undefined
-    return {
-      ...NOTHING_FOUND,
+    return finding({
       delivery,
       isAccepted: true,
       isRegistered: own !== undefined && own.expiresS !== 0,
       bindings,
       grantedS: own?.expiresS,
       reason: joined(missing, fault, delivery.reason),
-    }
+    })
   }
 
   async #add(signal: AbortSignal): Promise<Delivery> {
@@ -251,13 +253,12 @@ export class RegisteringAccount {
     const reason = joined(status, delivery.reason)
     const pauseS = this.#pauseAfter(response, areCredentialsWrong, reason ?? '')
     const silence = pauseS > 0 ? `no check for ${Math.ceil(pauseS / S_PER_MIN)} min` : undefined
-    return {
-      ...NOTHING_FOUND,
+    return finding({
       delivery,
       isAccepted: isCutOff ? undefined : false,
       isRegistered: response === undefined ? undefined : false,
       reason: joined(reason, silence),
-    }
+    })
   }
 
   /** Seconds for which nothing more is asked. */
@@ -286,6 +287,12 @@ export class RegisteringAccount {
     this.#pause = undefined
     return undefined
   }
+}
+
+/** What is not given was not found. */
+function finding(found: Partial<Finding>): Finding {
+  const { pause, delivery, isAccepted, isRegistered, bindings, grantedS, reason } = found
+  return { pause, delivery, isAccepted, isRegistered, bindings, grantedS, reason }
 }
 
 /** The 2xx, if that is what came. */

@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { TransactionClock } from '../sip/transaction.ts'
+import { onAbort } from './on-abort.ts'
 
 /** What goes on at once at most: a registrar that is away must not pile up everybody's waiting. */
 const MAX_AT_ONCE = 512
@@ -68,10 +69,10 @@ async function pause(delayMs: number, clock: TransactionClock, signal: AbortSign
   await new Promise<void>((resolve) => {
     const end = (): void => {
       cancel()
-      signal.removeEventListener('abort', end)
+      unlisten()
       resolve()
     }
     const cancel = clock.setTimer(end, delayMs)
-    signal.addEventListener('abort', end, { once: true })
+    const unlisten = onAbort(signal, end)
   })
 }

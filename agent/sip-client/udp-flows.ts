@@ -22,12 +22,20 @@ export interface UdpOptions {
   readonly events: FlowEvents
 }
 
+/** Our own address towards a target, and when it was found. */
+interface Route {
+  readonly host: string
+  readonly atMs: number
+}
+
 /** All requests over UDP leave by one socket for each address family, and answers come back to it (RFC 3581 section 4). */
 export class UdpFlows {
   readonly #options: UdpOptions
   readonly #message = new SipMessage()
   readonly #sockets = new Map<boolean, Promise<Socket>>()
-  readonly #routes = new Map<string, { readonly host: string; readonly atMs: number }>()
+  readonly #routes = new Map<string, Route>()
+  /** Good for as long as the address of ours is, and the socket. */
+  #flows = new WeakMap<Target, { readonly flow: Flow; readonly untilMs: number }>()
   /** Being found out about, by key: ends that. */
   readonly #doubts = new Map<string, () => void>()
   #isClosed = false
@@ -37,10 +45,14 @@ export class UdpFlows {
   }
 
   async open(target: Target): Promise<Flow | NoFlow> {
+    const known = this.#flows.get(target)
+    if (known !== undefined && this.#options.clock.monotonicMs() < known.untilMs) return known.flow
     try {
       const socket = await this.#socketFor(isIPv6(target.address))
-      const host = await this.#ownAddressTowards(target)
-      return this.#flow(target, socket, { host, port: socket.address().port })
+      const { host, atMs } = await this.#ownAddressTowards(target)
+      const flow = this.#flow(target, socket, { host, port: socket.address().port })
+      this.#flows.set(target, { flow, untilMs: atMs + ROUTE_AGE_MS })
+      return flow
     } catch (error) {
       return { reason: reasonOf(error), isLocal: true, isTimeout: false, certificate: undefined }
     }
@@ -123,6 +135,9 @@ export class UdpFlows {
     }
     // The next request opens another.
     socket.on('error', () => socket.close())
+    socket.once('close', () => {
+      this.#flows = new WeakMap()
+    })
     socket.on('message', (bytes, from) => {
       this.#receive(socket, bytes, from)
     })
@@ -142,18 +157,18 @@ export class UdpFlows {
   }
 
   /** The kernel tells which of our addresses it would send from: a connected socket has one. */
-  async #ownAddressTowards(target: Target): Promise<string> {
+  async #ownAddressTowards(target: Target): Promise<Route> {
     const { clock, bind } = this.#options
-    if (bind !== undefined) return bind
-    const known = this.#routes.get(target.address)
     const nowMs = clock.monotonicMs()
-    if (known !== undefined && nowMs - known.atMs < ROUTE_AGE_MS) return known.host
+    if (bind !== undefined) return { host: bind, atMs: nowMs }
+    const known = this.#routes.get(target.address)
+    if (known !== undefined && nowMs - known.atMs < ROUTE_AGE_MS) return known
     const socket = await this.#connected(target)
-    const host = socket.address().address
+    const route = { host: socket.address().address, atMs: nowMs }
     socket.close()
     if (this.#routes.size >= MAX_ROUTES) this.#routes.clear()
-    this.#routes.set(target.address, { host, atMs: nowMs })
-    return host
+    this.#routes.set(target.address, route)
+    return route
   }
 
   /** Only a connected socket hears that a port is closed: one sends a keep-alive, which means nothing to a server. */

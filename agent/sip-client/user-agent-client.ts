@@ -2,9 +2,11 @@ import type { Authenticator } from '../sip/authenticator.ts'
 import type { SipMessage } from '../sip/message.ts'
 import { NO_BODY, type HeaderRow, type RequestDraft } from '../sip/write-message.ts'
 import type { Certificate } from './certificate.ts'
-import type { Exchange, Outcome, SendOptions, SipEndpoint } from './endpoint.ts'
+import type { SipEndpoint } from './endpoint.ts'
+import type { Exchange, Outcome } from './exchange.ts'
 import { isFlow, targetText, type Flow, type NoFlow, type Target } from './flow.ts'
 import type { Locator } from './locator.ts'
+import { onAbort } from './on-abort.ts'
 import { isRedirect, redirectOf } from './redirect.ts'
 
 /** Requests to one server for one answer: a challenge of each proxy, a stale nonce or two. */
@@ -85,18 +87,7 @@ export interface Delivery {
 
 type Opened = { readonly flow: Flow; readonly request: RequestDraft } | { readonly noFlow: NoFlow }
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
-type Draft = Omit<Mutable<Delivery>, 'reason'> & { readonly faults: string[] }
-
-/** Of one server; forgotten when the next is asked. */
-const NOTHING_YET = {
-  response: undefined,
-  delayMs: undefined,
-  flow: undefined,
-  certificate: undefined,
-  isTimeout: false,
-  isCutOff: false,
-  waitedMs: undefined,
-} satisfies Partial<Delivery>
+type Draft = Mutable<Delivery> & { readonly faults: string[] }
 
 export interface UserAgentClientOptions {
   readonly endpoint: SipEndpoint
@@ -129,7 +120,7 @@ export class UserAgentClient {
         draft.isCutOff = located === undefined
         draft.faults.unshift(located?.reason ?? NO_TIME)
       }
-      await this.#askInTurn({ ...question, uri }, targets, draft, signal)
+      await this.#askInTurn(question, uri, targets, draft, signal)
       if (draft.response === undefined || !isRedirect(draft.response)) return finished(draft)
       const next = redirectOf(draft.response, draft.target?.transport === 'tls', visited)
       if ('fault' in next) {
@@ -149,22 +140,23 @@ export class UserAgentClient {
     signal: AbortSignal,
   ): Promise<Delivery> {
     const draft = newDraft()
-    await this.#askInTurn(question, targets, draft, signal)
+    await this.#askInTurn(question, question.uri, targets, draft, signal)
     return finished(draft)
   }
 
   async #askInTurn(
     question: Question,
+    uri: string,
     targets: readonly Target[],
     draft: Draft,
     signal: AbortSignal,
   ): Promise<void> {
     const tried = targets.slice(0, MAX_TARGETS)
     for (const [index, target] of tried.entries()) {
-      Object.assign(draft, NOTHING_YET, { target })
+      startWith(target, draft)
       // Nonces are good at the server that gave them.
       if (index > 0) question.authenticator?.forget()
-      const isLocalFault = await this.#askOne(question, target, index > 0, draft, signal)
+      const isLocalFault = await this.#askOne(question, uri, target, index > 0, draft, signal)
       const isUnavailable = draft.response?.statusCode === SERVICE_UNAVAILABLE
       const isAnswered = draft.response !== undefined && !isUnavailable
       if (isAnswered || index === tried.length - 1 || signal.aborted) return
@@ -176,6 +168,7 @@ export class UserAgentClient {
   /** Fills in what came of it; true when the fault was on our side. */
   async #askOne(
     question: Question,
+    uri: string,
     target: Target,
     isElsewhere: boolean,
     draft: Draft,
@@ -185,7 +178,7 @@ export class UserAgentClient {
     let firstSentMs: number | undefined
     let isRetried = false
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const opened = await orAborted(this.#openFor(question, target), signal)
+      const opened = await orAborted(this.#openFor(question, uri, target), signal)
       if (opened === undefined || 'noFlow' in opened) {
         const { reason = NO_TIME, isLocal = false, isTimeout = false } = opened?.noFlow ?? {}
         draft.isTimeout = isTimeout
@@ -195,7 +188,7 @@ export class UserAgentClient {
         draft.faults.unshift(`${targetText(target)}: ${reason}`)
         return isLocal
       }
-      const whyNot = watcher?.whyNot(question.uri)
+      const whyNot = watcher?.whyNot(uri)
       if (whyNot !== undefined) {
         draft.faults.unshift(whyNot)
         return true
@@ -204,9 +197,8 @@ export class UserAgentClient {
       draft.flow = flow
       draft.certificate = flow.certificate
       draft.connectMs ??= flow.connectMs
-      const following: Pick<SendOptions, 'onResponse'> =
-        watcher === undefined ? {} : { onResponse: watcher.response }
-      const exchange = this.#endpoint.send(flow, request, { signal, ...following })
+      const options = watcher === undefined ? { signal } : { signal, onResponse: watcher.response }
+      const exchange = this.#endpoint.send(flow, request, options)
       watcher?.sent({ flow, draft: request, exchange, isElsewhere })
       firstSentMs ??= exchange.sentMs
       const outcome = await exchange.outcome
@@ -229,12 +221,12 @@ export class UserAgentClient {
   }
 
   /** A way to the target, and the request as it goes that way: a long one goes by TCP where that is to be had. */
-  async #openFor(question: Question, target: Target): Promise<Opened> {
+  async #openFor(question: Question, asked: string, target: Target): Promise<Opened> {
     const endpoint = this.#endpoint
     const found = await endpoint.open(target)
     if (!isFlow(found)) return { noFlow: found }
     const { method, authenticator, headers } = question
-    const uri = question.requestUri(question.uri)
+    const uri = question.requestUri(asked)
     const body = question.body?.(found) ?? NO_BODY
     const authorizations = authenticator?.authorizations(method, uri, body) ?? []
     const requestOver = (flow: Flow): RequestDraft => {
@@ -289,34 +281,48 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | 
   if (signal.aborted) return undefined
   let stop = (): void => undefined
   const aborted = new Promise<undefined>((resolve) => {
-    stop = () => {
+    stop = onAbort(signal, () => {
       resolve(undefined)
-    }
-    signal.addEventListener('abort', stop, { once: true })
+    })
   })
   try {
     return await Promise.race([work, aborted])
   } finally {
-    signal.removeEventListener('abort', stop)
+    stop()
   }
 }
 
+/** Written out: a literal that begins with a spread is given a shape of its own each time, and shapes are kept for long. */
 function newDraft(): Draft {
   return {
-    ...NOTHING_YET,
+    response: undefined,
+    delayMs: undefined,
+    flow: undefined,
     target: undefined,
+    certificate: undefined,
     connectMs: undefined,
+    isTimeout: false,
+    isCutOff: false,
+    waitedMs: undefined,
     areCredentialsWrong: false,
     challenges: 0,
     stale: 0,
     retransmissions: 0,
     redirects: 0,
     failovers: 0,
+    reason: undefined,
     faults: [],
   }
 }
 
-function finished({ faults, ...rest }: Draft): Delivery {
-  const reason = faults.join('; ').slice(0, MAX_REASON_LENGTH)
-  return { ...rest, reason: reason === '' ? undefined : reason }
+/** What was found of the server before is forgotten. */
+function startWith(target: Target, draft: Draft): void {
+  draft.target = target
+  draft.response = draft.delayMs = draft.flow = draft.certificate = draft.waitedMs = undefined
+  draft.isTimeout = draft.isCutOff = false
+}
+
+function finished(draft: Draft): Delivery {
+  if (draft.faults.length > 0) draft.reason = draft.faults.join('; ').slice(0, MAX_REASON_LENGTH)
+  return draft
 }

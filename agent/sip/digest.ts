@@ -52,7 +52,20 @@ export function authorizationText(
   >,
 ): string {
   const { realm, nonce, opaque, algorithm, qop } = challenge
-  const response = digestResponse({ ...own, realm, nonce, algorithm, qop })
+  const { username, password, method, uri, nonceCount, cnonce, body } = own
+  const response = digestResponse({
+    username,
+    password,
+    method,
+    uri,
+    nonceCount,
+    cnonce,
+    body,
+    realm,
+    nonce,
+    algorithm,
+    qop,
+  })
   const parts = [
     `username=${quoted(own.username)}`,
     `realm=${quoted(realm)}`,

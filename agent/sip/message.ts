@@ -76,14 +76,23 @@ export class SipMessage {
 
   readonly #startLine = new StartLine()
   readonly #first = new Int16Array(HEADER_NUMBERS)
-  readonly #numbers = new Int16Array(MAX_HEADERS)
+  readonly #numbers: Int16Array
   /** Of each row, where its name begins and ends, and its value. */
-  readonly #nameAt = new Int32Array(MAX_HEADERS)
-  readonly #nameEnd = new Int32Array(MAX_HEADERS)
-  readonly #valueAt = new Int32Array(MAX_HEADERS)
-  readonly #valueEnd = new Int32Array(MAX_HEADERS)
+  readonly #nameAt: Int32Array
+  readonly #nameEnd: Int32Array
+  readonly #valueAt: Int32Array
+  readonly #valueEnd: Int32Array
   #cseqMethodAt = 0
   #cseqMethodEnd = 0
+
+  /** `rows`: as many headers as it has room for. */
+  constructor(rows = MAX_HEADERS) {
+    this.#numbers = new Int16Array(rows)
+    this.#nameAt = new Int32Array(rows)
+    this.#nameEnd = new Int32Array(rows)
+    this.#valueAt = new Int32Array(rows)
+    this.#valueEnd = new Int32Array(rows)
+  }
 
   /**
    * Reads the one message of a datagram, between `at` and `end`. `wireEnd` is where the datagram ended on the wire: the capture may
@@ -125,6 +134,14 @@ export class SipMessage {
     const rest = this.#readHeaders(bytes, lineEnd + 1, end)
     this.#readCseq(bytes)
     return rest
+  }
+
+  /** One that stays good: of its octets its own, and no more room than it needs. */
+  copy(): SipMessage {
+    const copy = new SipMessage(this.headerCount)
+    const bytes = this.bytes.slice(this.start, this.end)
+    copy.parse(bytes, 0, bytes.length)
+    return copy
   }
 
   get isRequest(): boolean {
@@ -273,7 +290,7 @@ export class SipMessage {
     let colon = nameEnd
     while (colon < lineEnd && isBlank(bytes[colon] ?? 0)) colon++
     const row = this.headerCount
-    if (row === MAX_HEADERS) return false
+    if (row === this.#numbers.length) return false
     if (nameEnd === at || bytes[colon] !== COLON) {
       this.badLines++
       return true

@@ -45,7 +45,10 @@ export interface TransactionOptions {
   readonly acknowledge?: () => void
   /** Nobody answered in time. Nothing more will come. */
   readonly onTimeout: () => void
-  /** Nothing can come of it any more; its branch may be forgotten. */
+  /**
+   * All that is to come of it has come. Timer K is left to whoever hands on the responses: a branch that is remembered for T4 takes a
+   * hundredth of the room that a transaction takes.
+   */
   readonly onEnd: () => void
 }
 
@@ -89,7 +92,7 @@ export class ClientTransaction {
     const isFinal = statusCode >= FIRST_FINAL
     const isRefusal = statusCode >= FIRST_REFUSAL
     if (this.#state === 'completed') {
-      if (isInvite && isRefusal) acknowledge?.()
+      if (isRefusal) acknowledge?.()
       return false
     }
     if (this.#state === 'accepted') return isFinal && !isRefusal
@@ -99,10 +102,10 @@ export class ClientTransaction {
     }
     this.#cancelRetransmit()
     this.#cancelTimeout()
-    if (!isInvite) this.#linger('completed', this.#options.timers.t4Ms)
+    if (!isInvite) this.#end()
     else if (isRefusal) {
       acknowledge?.()
-      this.#linger('completed', TIMER_D_MS)
+      this.#linger()
     } else this.#accept()
     return true
   }
@@ -121,12 +124,12 @@ export class ClientTransaction {
     this.#state = 'proceeding'
   }
 
-  /** Timers K and D: what comes late must not be taken for something new. */
-  #linger(state: State, unreliableMs: number): void {
-    this.#state = state
+  /** Timer D: what is refused again must be acknowledged again. */
+  #linger(): void {
+    this.#state = 'completed'
     if (this.#options.isReliable) this.#end()
     else {
-      this.#after(unreliableMs, () => {
+      this.#after(TIMER_D_MS, () => {
         this.#end()
       })
     }

@@ -245,10 +245,7 @@ test('a transaction hears each response once', async (t) => {
   t.equal(options.transaction.receive(200), true)
   t.equal(options.transaction.receive(200), false, 'the same again')
   t.equal(options.transaction.receive(403), false, 'or another')
-  await options.clock.advance(4999)
-  t.equal(options.transaction.state, 'completed')
-  await options.clock.advance(1)
-  t.same([options.events, options.clock.timers], [['end'], 0], 'timer K')
+  t.same([options.events, options.clock.timers], [['end'], 0], 'nothing of it is kept')
 
   const refused = transaction({ isInvite: true })
   refused.transaction.start()
