@@ -526,6 +526,40 @@ test('the cause is what the power said just before', async (t) => {
     /^power lost: .*mains was on battery/,
   )
   t.match(cause(supply(NIGHT, { line: 'battery' }, FAR)), /^unknown/, 'of another site')
+  const own = (target: string, fields: Parameters<typeof measurement<'power_supply'>>[3]) =>
+    measurement('power_supply', NIGHT, { agent: 'a', site: 'hq', target }, fields)
+  const out = own('ADP1', { kind: 'mains', online: false })
+  t.match(
+    cause(out, own('ADP2', { kind: 'mains', online: true })),
+    /^network cut/,
+    'one of two adapters is enough',
+  )
+  t.match(
+    cause(out, own('BAT0', { kind: 'battery', status: 'charging', charge_ratio: 0.7 })),
+    /^network cut/,
+    'fed by USB: its adapter is out, its battery charges',
+  )
+  t.match(
+    cause(out, own('BAT0', { kind: 'battery', status: 'discharging', charge_ratio: 0.7 })),
+    /^power lost: .*BAT0 was on battery, 70 % charge left/,
+  )
+  t.match(
+    cause(
+      own('BAT0', { kind: 'battery', status: 'discharging' }),
+      own('BAT1', { kind: 'battery', status: 'full' }),
+    ),
+    /^power lost: .*BAT0 was on battery/,
+    'without an adapter of its own, and a second battery in waiting',
+  )
+  t.match(
+    cause(
+      out,
+      own('BAT0', { kind: 'battery', status: 'full' }),
+      supply(NIGHT, { line: 'battery' }),
+    ),
+    /^power lost: .*ups-1 was on battery/,
+    'what a UPS says is of the site',
+  )
 })
 
 test('what comes first after a cut tells what it was', async (t) => {
