@@ -43,6 +43,8 @@ export interface Measurement {
 const MAX_TAG_LENGTH = 128
 /** String fields longer than this are cut by `measurement()`, and refused when they arrive. */
 const MAX_STRING_FIELD_LENGTH = 1024
+/** Control characters, line and paragraph separators, and what turns the direction of writing (Unicode annex 9). */
+const UNREADABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+/g
 const MAX_TIME_US = Number.MAX_SAFE_INTEGER
 
 /**
@@ -63,7 +65,7 @@ export function measurement<N extends MeasurementName>(
   const keptFields: Record<string, FieldValue> = {}
   for (const [field, value] of Object.entries<FieldValue | undefined>(fields)) {
     if (value === undefined || (typeof value === 'number' && !Number.isFinite(value))) continue
-    keptFields[field] = typeof value === 'string' ? cut(value, MAX_STRING_FIELD_LENGTH) : value
+    keptFields[field] = typeof value === 'string' ? sanitiseText(value) : value
   }
   return { name, tags: keptTags, fields: keptFields, timeUs }
 }
@@ -80,10 +82,15 @@ export function measurementNames(): readonly MeasurementName[] {
   return Object.keys(VOCABULARY).filter(isMeasurementName)
 }
 
+/** Text as people may read it anywhere: strangers wrote much of it, and no line, colour or change of direction in it is to be obeyed. */
+function sanitiseText(value: string): string {
+  return cut(value, MAX_STRING_FIELD_LENGTH).replace(UNREADABLE, ' ')
+}
+
 /** A tag value without control characters and without a trailing backslash, at most 128 characters; may come back empty. */
 export function sanitiseTag(value: string): string {
   return cut(value, MAX_TAG_LENGTH)
-    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
+    .replace(UNREADABLE, ' ')
     .trimStart()
     .replace(/[\s\\]+$/, '')
 }
