@@ -67,7 +67,10 @@ function watchOf(read: Options, { topology }: RuleContext): Watch {
 
 function countsOf({ fields }: Measurement) {
   const requests = countOf(fields, 'requests')
-  const answered = EXCUSED * countOf(fields, 'responses_2xx')
+  const isStranger = fields['outside'] === true && fields['registered'] !== true
+  // Whoever asks gets an answer to OPTIONS: it excuses nobody who was never let in.
+  const free = isStranger ? countOf(fields, 'requests_options') : 0
+  const answered = EXCUSED * Math.max(0, countOf(fields, 'responses_2xx') - free)
   const others = countOf(fields, 'requests_ack') + countOf(fields, 'retransmitted_requests')
   return {
     requests,
