@@ -16,9 +16,11 @@ const REFUSALS = ['responses_401', 'responses_403', 'responses_404']
 
 const options = z.strictObject({
   window: duration.prefault('10min'),
+  /** The same for who takes his time. */
+  'slow-window': duration.prefault('1h'),
   /** So many accounts or numbers must be tried: in an interval, or slowly, over the last half hour to hour; */
   accounts: z.int().min(2).default(20),
-  /** and this share of the answers must be refusals: whoever belongs here is let in now and then. */
+  /** as many refusals must come within one of the windows, and this share of the answers must be refusals: whoever belongs here is let in now and then. */
   refused: ratio.default(0.8),
   'clear-hold': duration.prefault('10min'),
   severity: z.enum(SEVERITIES).default('warning'),
@@ -37,7 +39,7 @@ export const sipScan = defineRule({
 function watchOf(read: Options, { topology }: RuleContext): Watch {
   return {
     rule: NAME,
-    windowUs: read.window * US_PER_MS,
+    windowUs: Math.max(read.window, read['slow-window']) * US_PER_MS,
     clearUs: read['clear-hold'] * US_PER_MS,
     measurements: SOURCE,
     read: (point) => sourceSeen(point, topology(), countsOf(point)),
@@ -62,16 +64,22 @@ function judge(
   timeUs: number,
   read: Options,
 ): Finding | undefined {
-  const { accounts: limit, scanner: least, window: windowMs } = read
+  const { accounts: limit, scanner: least } = read
   const tried = Math.max(Number(facts['accounts']), Number(facts['accounts_recent']))
-  const refused = window.sum('refused')
-  const succeeded = window.sum('succeeded')
-  // Who belongs here may be refused for a fault of the registrar's; trying numbers that do not exist is nobody's fault but its own.
-  const telling = facts['registered'] === 'true' ? window.sum('no_such') : refused
-  const isScan =
-    tried >= limit && telling >= limit && telling >= read.refused * (refused + succeeded)
+  const isScanWithin = (ms: number) => {
+    const fromUs = timeUs - ms * US_PER_MS
+    const [refused, succeeded] = [window.sum('refused', fromUs), window.sum('succeeded', fromUs)]
+    // Who belongs here may be refused for a fault of the registrar's; trying numbers that do not exist is nobody's fault but its own.
+    const telling = facts['registered'] === 'true' ? window.sum('no_such', fromUs) : refused
+    return tried >= limit && telling >= limit && telling >= read.refused * (refused + succeeded)
+  }
+  const scanMs = [read.window, read['slow-window']].find(isScanWithin)
+  const windowMs = scanMs ?? read.window
+  const fromUs = timeUs - windowMs * US_PER_MS
+  const [refused, succeeded] = [window.sum('refused', fromUs), window.sum('succeeded', fromUs)]
   const { scanner = '', user_agent: userAgent = '', outside = '' } = facts
-  const severity = isScan ? read.severity : scanner === '' ? undefined : severityOf(least)
+  const severity =
+    scanMs !== undefined ? read.severity : scanner === '' ? undefined : severityOf(least)
   if (severity === undefined) return undefined
   const { agent = '', source_ip: source = '' } = labels
   const who = scanner === '' ? '' : `known scanner ${scanner}; `
@@ -83,10 +91,10 @@ function judge(
     labels,
     evidence: {
       ...{ accounts: tried, accounts_limit: limit, refused, succeeded, window_ms: windowMs },
-      ...{ no_such: window.sum('no_such'), requests: window.sum('requests') },
+      ...{ no_such: window.sum('no_such', fromUs), requests: window.sum('requests', fromUs) },
       ...{ scanner, user_agent: userAgent, where: outside, suggested_block: 'source' },
     },
-    sinceUs: window.sinceUs('requests') ?? timeUs,
+    sinceUs: window.sinceUs('requests', fromUs) ?? timeUs,
   }
 }
 

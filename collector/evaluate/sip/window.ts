@@ -55,17 +55,20 @@ export class Window {
     if (this.#heardUs > nowUs + FUTURE_US) this.#heardUs = nowUs
   }
 
-  sum(name: string): number {
+  /** `fromUs`: slices that end before do not count. */
+  sum(name: string, fromUs = -Infinity): number {
     let sum = 0
-    for (const counts of this.#slices.values()) sum += counts[name] ?? 0
+    for (const [at, counts] of this.#slices)
+      if ((at + 1) * this.#sliceUs > fromUs) sum += counts[name] ?? 0
     return sum
   }
 
   /** Start of the oldest slice that has any of it. */
-  sinceUs(name: string): number | undefined {
+  sinceUs(name: string, fromUs = -Infinity): number | undefined {
     let oldest: number | undefined
     for (const [at, counts] of this.#slices)
-      if ((counts[name] ?? 0) > 0) oldest = Math.min(oldest ?? at, at)
+      if ((counts[name] ?? 0) > 0 && (at + 1) * this.#sliceUs > fromUs)
+        oldest = Math.min(oldest ?? at, at)
     return oldest === undefined ? undefined : oldest * this.#sliceUs
   }
 
