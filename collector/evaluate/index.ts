@@ -27,6 +27,7 @@ import { accountTakeover } from './sip/account-takeover.ts'
 import { certificateExpiring } from './sip/certificate-expiring.ts'
 import { clearSip } from './sip/clear-sip.ts'
 import { deviceChanged, unknownDevice } from './sip/device-notice.ts'
+import { distributedScan } from './sip/distributed-scan.ts'
 import { emergencyCall } from './sip/emergency-call.ts'
 import { EMERGENCY, emergencyReadiness } from './sip/emergency-readiness.ts'
 import { passwordGuessing } from './sip/password-guessing.ts'
@@ -67,6 +68,7 @@ export const RULES: readonly RuleKind[] = [
   spoofedIdentity,
   sipFlood,
   sipScan,
+  distributedScan,
   unknownDevice,
   deviceChanged,
   clearSip,

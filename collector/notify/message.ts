@@ -54,6 +54,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   'spoofed-identity': 'let the border refuse calls from outside under numbers of your own',
   'sip-flood': 'block the source, or limit its rate, before it reaches the server',
   'sip-scan': 'block the source; see whether this port has to be open to it at all',
+  'distributed-scan':
+    'see whether this port has to be open to all; let it in only from where your people and carriers are',
   'unknown-device': 'ask whether somebody has put up this phone',
   'device-changed': 'ask whether a phone was exchanged or its firmware renewed',
   'clear-sip': 'see why this is not over TLS: the phone, its profile, the trunk',

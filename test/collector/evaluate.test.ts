@@ -752,6 +752,7 @@ test('the options complain where they stand', async (t) => {
       'spoofed-identity',
       'sip-flood',
       'sip-scan',
+      'distributed-scan',
       'unknown-device',
       'device-changed',
       'clear-sip',
