@@ -13,7 +13,7 @@ const ALLOWED = ['VER', 'NETVER', 'STARTTLS', 'USERNAME', 'PASSWORD', 'LIST', 'G
 const MAX_LINE_BYTES = 64 * 1024
 const MAX_REPLY_BYTES = 4 * 1024 * 1024
 /** Requests sent ahead of their answers, which come in order: the answers of so many fit into the buffers of any connection. */
-export const MAX_OUTSTANDING = 8
+const MAX_OUTSTANDING = 8
 
 export interface NutOptions {
   readonly host: string
