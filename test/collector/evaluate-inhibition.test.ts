@@ -235,3 +235,81 @@ test('one more device in trouble only renews the alert of its group; one that is
   t.same(hq.told(), ['firing power-blind', 'escalated power-blind'], 'it was on its battery')
   t.match(shown(), { summary: /^3 of 3 since/, severity: 'critical' })
 })
+
+// ---- phones and sites without power
+
+const FLOORS = `
+parties: { ict: {} }
+components:
+  ups-1: { kind: ups, owner: ict, needs: [], watch: { measurement: ups, target: ups-1 } }
+  sw-1: { kind: switch, owner: ict, needs: [ups-1], watch: { measurement: ping, target: sw-1 } }
+  sw-2: { kind: switch, owner: ict, needs: [], watch: { measurement: ping, target: sw-2 } }
+  phones-1: { kind: phone, count: 10, needs: [sw-1] }
+  phones-2: { kind: phone, count: 10, needs: [sw-2] }
+services: { calls: { serves: hq, needs: [{ any: [phones-1, phones-2] }] } }
+sites: { hq: { expected-registrations: 20 } }
+`
+
+/** Ten of twenty phones are not registered any more, while their switch ... */
+function floors(end: (hq: PowerSite) => void): PowerSite {
+  const hq = new PowerSite(REST, FLOORS)
+  const bindings = (active: number) =>
+    hq.read('sip_bindings', 'pbx', { active, accounts: active, complete: true, watched_s: 4000 })
+  for (const target of ['sw-1', 'sw-2']) ping(hq, target, true)
+  hq.ups('ups-1', {})
+  bindings(20)
+  hq.go(120)
+  end(hq)
+  hq.go(90)
+  bindings(10)
+  hq.go(180)
+  return hq
+}
+
+test('missing phones behind a switch that is seen to be dark are explained by it; behind one that is merely unknown they are not', async (t) => {
+  const dark = floors((hq) => {
+    ping(hq, 'sw-1', false)
+  })
+  t.same(dark.told(), ['firing component-down'])
+  t.same(dark.muted(), ['firing registrations-below-expected: switch sw-1'])
+  const fed = floors((hq) => {
+    hq.ups('ups-1', { line: 'off' })
+    ping(hq, 'sw-1', false)
+  })
+  t.notOk(fed.told().some((word) => word.includes('registrations')))
+  t.equal(fed.explanationOf('registrations-below-expected'), 'UPS ups-1')
+  const unknown = floors((hq) => {
+    hq.lose('ping', 'sw-1')
+    hq.ups('ups-1', { line: 'unknown', comms_lost: true, reason: 'no answer' })
+  })
+  t.ok(unknown.told().includes('firing registrations-below-expected'))
+  t.same(unknown.muted(), [])
+})
+
+const BRANCH = `
+agents: { gw-1: {}, far: { runs-on: far-host } }
+components:
+  far-ups: { kind: ups, site: branch, needs: [], watch: { measurement: ups, target: far-ups, agent: gw-1 } }
+  far-host: { kind: server, site: branch, needs: [far-ups] }
+services: { branch: { serves: branch, needs: [far-host] } }
+`
+
+test('a site that falls silent: what agents elsewhere read of its power tells whether that is gone', async (t) => {
+  const cutWhile = (reading: Fields): string => {
+    const hq = new PowerSite({ ...REST, 'site-cut-off': {}, 'service-down': 'off' }, BRANCH)
+    hq.ups('far-ups', {})
+    for (let s = 0; s < 60; s += 10) {
+      hq.tell(hq.point('agent', { agent: 'far', site: 'branch' }, { uptime_s: 1e6 }))
+      hq.go(10)
+    }
+    hq.ups('far-ups', reading)
+    hq.go(90)
+    return hq.evaluator.breaches().find(({ rule }) => rule === 'site-cut-off')?.summary ?? ''
+  }
+  t.match(cutWhile({ line: 'off' }), /power lost: .*far-ups.*: its output is off/)
+  t.match(cutWhile({}), /network cut: .*far-ups.*: on mains/)
+  t.notMatch(
+    cutWhile({ line: 'unknown', comms_lost: true, reason: 'x' }),
+    /power lost|network cut:/,
+  )
+})
