@@ -19,6 +19,7 @@ const US_PER_S = 1_000_000
 const ROUND_S = 10
 const AT_ONCE = 20
 const AFTER_S = 20
+const MS_PER_US = 1 / 1000
 const MIB_PER_KIB = 1 / 1024
 /** Changes one after another, each told of and over. */
 const CHANGES = 60
@@ -49,36 +50,36 @@ function measure(size: number): void {
   const drawing = watched(largeDrawing(size))
   const company = new Company(drawing)
   console.log(`${drawing.components.size} components, ${drawing.services.size} services`)
-  print('site file, read', company.readMs)
-  print('first tick', company.second().longestMs, TARGET_MS.change)
-  const seconds = (count: number): number[] =>
-    Array.from({ length: count }, () => company.second().longestMs)
+  print('site file, read', company.read)
+  print('first tick', company.second().longest, TARGET_MS.change)
+  const seconds = (count: number): Took[] =>
+    Array.from({ length: count }, () => company.second().longest)
   printAll('longest piece of a second, first readings', seconds(ROUND_S), TARGET_MS.change)
   const ids = [...drawing.components.keys()].sort()
   const ups = ids.filter((id) => /-ups-.$/.test(id))
   const switches = ids.filter((id) => /-sw-\d$/.test(id))
   const first = ups.slice(-1)
-  print('first change, cold: a UPS on battery', company.turn(first).allMs, TARGET_MS.change)
+  print('first change, cold: a UPS on battery', company.turn(first).all, TARGET_MS.change)
   printAll('longest piece of a second after it', seconds(AFTER_S), TARGET_MS.change)
   company.turn(first)
   seconds(AFTER_S)
   const step = Math.ceil((ups.length + switches.length) / CHANGES)
   const some = [...ups, ...switches].filter((_, at) => at % step === 0)
-  const changes: number[] = []
-  const between: number[] = []
+  const changes: Took[] = []
+  const between: Took[] = []
   for (const id of [...some, ...ids.filter((it) => /^dc-(?:core|ups|pbx)/.test(it))]) {
     for (let turn = 0; turn < 2; turn++) {
-      changes.push(company.turn([id]).allMs)
+      changes.push(company.turn([id]).all)
       between.push(...seconds(ROUND_S + 1))
     }
   }
   printAll('a change: a UPS, a switch, the centre', changes, TARGET_MS.change)
   printAll('longest piece of a second between', between, TARGET_MS.change)
   const many = switches.filter((_, at) => at % Math.ceil(switches.length / AT_ONCE) === 0)
-  const turns: number[] = []
-  const later: number[] = []
+  const turns: Took[] = []
+  const later: Took[] = []
   for (let turn = 0; turn < 4; turn++) {
-    turns.push(company.turn(many).allMs)
+    turns.push(company.turn(many).all)
     later.push(...seconds(AFTER_S))
   }
   printAll(`${many.length} switches at once, each in another batch`, turns, TARGET_MS.many)
@@ -90,13 +91,13 @@ function measure(size: number): void {
 
 /** Of what is judged at one moment: all of it, and the longest piece, in which the collector does nothing else. */
 interface Times {
-  readonly allMs: number
-  readonly longestMs: number
+  readonly all: Took
+  readonly longest: Took
 }
 
 /** A collector and the agents of a company, on a clock of its own. */
 class Company {
-  readonly readMs: number
+  readonly read: Took
   told = 0
   readonly #evaluator: Evaluator
   /** By site, what its agent reads. */
@@ -107,7 +108,7 @@ class Company {
   constructor(drawing: Drawing) {
     const text = JSON.stringify(inFile(drawing))
     const read = timed(() => new Site(readConfig(siteFile, text, 'site.yaml')))
-    this.readMs = read.ms
+    this.read = read
     this.#evaluator = new Evaluator(rulesOptions.parse({}), undefined, () => read.result)
     for (const component of drawing.components.values()) {
       if (component.watch === undefined) continue
@@ -142,11 +143,15 @@ class Company {
       (): Outcome => this.#evaluator.tick(this.#nowUs),
     ]
     const times = calls.map((call) => {
-      const { ms, result } = timed(call)
+      const { result, ...took } = timed(call)
       this.told += result.changes.length
-      return ms
+      return took
     })
-    return { allMs: times.reduce((sum, ms) => sum + ms, 0), longestMs: Math.max(...times) }
+    const all = times.reduce((sum, { ms, cpuMs }) => ({
+      ms: sum.ms + ms,
+      cpuMs: sum.cpuMs + cpuMs,
+    }))
+    return { all, longest: times.reduce((most, one) => (one.ms > most.ms ? one : most)) }
   }
 
   #batch(site: string): readonly Measurement[] {
@@ -212,23 +217,37 @@ function inFile({ components, services }: Drawing): unknown {
   }
 }
 
-function timed<T>(work: () => T): { readonly ms: number; readonly result: T } {
+/** By the clock, and by the processor: on a machine that does other work the clock goes on meanwhile. */
+interface Took {
+  readonly ms: number
+  readonly cpuMs: number
+}
+
+function timed<T>(work: () => T): Took & { readonly result: T } {
   const start = performance.now()
+  const cpu = process.cpuUsage()
   const result = work()
-  return { ms: performance.now() - start, result }
+  const { user, system } = process.cpuUsage(cpu)
+  return { ms: performance.now() - start, cpuMs: (user + system) * MS_PER_US, result }
 }
 
-function print(what: string, ms: number, atMost?: number): void {
-  const target = atMost === undefined ? '' : `  (at most ${atMost})`
-  console.log(`  ${what.padEnd(52)}${ms.toFixed(1).padStart(9)} ms${target}`)
-}
-
-function printAll(what: string, all: readonly number[], atMost?: number): void {
-  const sorted = all.toSorted((a, b) => a - b)
-  const at = (share: number): string =>
-    (sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0).toFixed(1)
+function print(what: string, { ms, cpuMs }: Took, atMost?: number): void {
   const target = atMost === undefined ? '' : `  (at most ${atMost})`
   console.log(
-    `  ${what.padEnd(52)}${at(0.5).padStart(9)} ms median, worst ${at(1)} of ${all.length}${target}`,
+    `  ${what.padEnd(52)}${ms.toFixed(1).padStart(9)} ms, ${cpuMs.toFixed(1)} of processor${target}`,
   )
+}
+
+function printAll(what: string, all: readonly Took[], atMost: number): void {
+  const worst = all.reduce((most, one) => (one.ms > most.ms ? one : most))
+  const median = medianOf(all.map(({ ms }) => ms))
+  const cpu = all.map(({ cpuMs }) => cpuMs)
+  console.log(
+    `  ${what.padEnd(52)}${median.toFixed(1).padStart(9)} ms median, worst ${worst.ms.toFixed(1)} of ${all.length}; ` +
+      `of processor ${medianOf(cpu).toFixed(1)}, worst ${Math.max(...cpu).toFixed(1)}  (at most ${atMost})`,
+  )
+}
+
+function medianOf(all: readonly number[]): number {
+  return all.toSorted((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0
 }
