@@ -2,6 +2,8 @@ import { readFile, stat } from 'node:fs/promises'
 import { ConfigError, readConfig } from '../common/config.ts'
 import { reasonOf } from '../common/errors.ts'
 import type { Logger } from '../common/log.ts'
+import { inSlices } from './in-slices.ts'
+import { prepareInSteps } from './topology/prepare.ts'
 import { siteFile } from './topology/site-file.ts'
 import { Site } from './topology/site.ts'
 
@@ -16,6 +18,13 @@ export async function readSite(path: string): Promise<Site> {
     throw new ConfigError([`cannot read the site file: ${reasonOf(error)}`])
   }
   return new Site(readConfig(siteFile, text, path))
+}
+
+/** Nobody has to wait for what follows from it once it is in use. */
+async function readyToUse(path: string): Promise<Site> {
+  const site = await readSite(path)
+  if (site.model !== undefined) await inSlices(prepareInSteps(site.model))
+  return site
 }
 
 /** The site file as it last could be read. */
@@ -36,7 +45,7 @@ export class SiteWatch {
   static async open(path: string | undefined, log: Logger): Promise<SiteWatch> {
     if (path === undefined) return new SiteWatch(undefined, new Site(), '', log)
     const mark = await markOf(path)
-    return new SiteWatch(path, await readSite(path), mark, log)
+    return new SiteWatch(path, await readyToUse(path), mark, log)
   }
 
   /** When the file that is read now was last changed; null without a file. */
@@ -56,7 +65,10 @@ export class SiteWatch {
     if (mark === this.#mark) return
     this.#mark = mark
     try {
-      this.#site = await readSite(this.#path)
+      const site = await readyToUse(this.#path)
+      // It was changed again meanwhile, and is being read as it is now.
+      if (mark !== this.#mark) return
+      this.#site = site
       this.#log.info({ file: this.#path, networks: this.#site.size }, 'site file read again')
     } catch (error) {
       this.#log.error({ reason: reasonOf(error) }, 'site file not usable: the one before stays')

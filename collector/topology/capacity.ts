@@ -1,4 +1,5 @@
 import { Families } from './cut-sets.ts'
+import { drawnFamilies } from './drawn.ts'
 import { Loads } from './load.ts'
 import type { Model } from './model.ts'
 
@@ -56,7 +57,7 @@ class CapacityCheck {
 
   constructor(model: Model) {
     this.#model = model
-    this.#drawn = new Families(model, 1).workOut()
+    this.#drawn = drawnFamilies(model, 1)
     this.#loads = new Loads(model)
     this.#sources = [...model.components.entries()].flatMap(([index, { component }]) => {
       const { id, capacityW } = component

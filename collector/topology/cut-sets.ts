@@ -2,6 +2,7 @@ import { FamilyAlgebra } from './family-algebra.ts'
 import { edgeCode, ownerOf } from './edge.ts'
 import { DOWN, listed, NEVER, type Family, type Order } from './family.ts'
 import type { Model } from './model.ts'
+import { finish, type Steps } from './steps.ts'
 import type { Tree } from './tree.ts'
 
 /** Minimal cut sets: the smallest sets of components whose failure stops a service. Bottom-up, exact up to the order asked for. */
@@ -50,6 +51,8 @@ export interface Changes {
 }
 
 const NO_NUMBERS: ReadonlySet<number> = new Set()
+/** Components that are worked out in one step. */
+const STEP = 200
 
 /** What a lost input is called in an explanation. */
 export function inputWord(id: string): string {
@@ -108,9 +111,21 @@ export class Families {
 
   /** Everything at once, so that it can be the base of others. */
   workOut(): this {
-    this.#prepare([...this.#model.components.keys()])
-    for (const at of this.#model.services.keys()) this.ofService(at)
+    finish(this.workOutInSteps())
     return this
+  }
+
+  /** The same in steps. */
+  *workOutInSteps(): Steps<void> {
+    const { bottomUp, services } = this.#model
+    for (let from = 0; from < bottomUp.length; from += STEP) {
+      this.#prepare(bottomUp.slice(from, from + STEP))
+      yield
+    }
+    for (const at of services.keys()) {
+      this.ofService(at)
+      yield
+    }
   }
 
   /** Components that do not work, by themselves or for want of what they need. */

@@ -1,9 +1,11 @@
 import { Families } from './cut-sets.ts'
+import { drawnFamilies, drawnInSteps } from './drawn.ts'
 import type { Acceptance } from './dependency.ts'
 import { has } from './family.ts'
-import { forecast } from './forecast.ts'
+import { forecast, forecastInSteps } from './forecast.ts'
 import { LiveModel, type Taken } from './live.ts'
 import type { Model } from './model.ts'
+import { finish, type Steps } from './steps.ts'
 import { kindOf } from './ups-parts.ts'
 
 /** What does not last so long is not counted on for good. */
@@ -53,18 +55,33 @@ export interface DrawnPoints {
   readonly designGaps: readonly DesignGap[]
 }
 
+const POINTS = new WeakMap<Model, DrawnPoints>()
+
+/** Worked out once for a drawing. */
 export function drawnPoints(model: Model): DrawnPoints {
+  return finish(drawnPointsInSteps(model))
+}
+
+/** The same in steps of some milliseconds. */
+export function* drawnPointsInSteps(model: Model): Steps<DrawnPoints> {
+  const known = POINTS.get(model)
+  if (known !== undefined) return known
+  yield* drawnInSteps(model, 1)
   const live = new LiveModel(model, 1)
-  const drawn = new Families(model, 1).workOut()
-  return {
-    points: servicesBySingle(model, drawn).map(([id, services]) => {
-      const accepted = model.drawing.accepted.get(id)
-      return accepted === undefined ? { id, services } : { id, services, accepted }
-    }),
-    runsOut: runsOut(live, drawn),
-    ownBatteries: ownBatteries(live, drawn),
-    designGaps: designGaps(live),
+  yield
+  const drawn = drawnFamilies(model, 1)
+  const points = servicesBySingle(model, drawn).map(([id, services]) => {
+    const accepted = model.drawing.accepted.get(id)
+    return accepted === undefined ? { id, services } : { id, services, accepted }
+  })
+  const made = {
+    points,
+    runsOut: yield* runsOut(live, drawn),
+    ownBatteries: yield* ownBatteries(live, drawn),
+    designGaps: yield* designGaps(live),
   }
+  POINTS.set(model, made)
+  return made
 }
 
 /** Batteries and generators that do not last for the horizon, or of which nobody says how long they last. */
@@ -84,16 +101,20 @@ export function shortLived(live: LiveModel, horizonS = HORIZON_S): readonly Take
   return [...indices].map((index) => ({ id: idOf(live.model, index), reason, sinceUs: 0 }))
 }
 
-function runsOut(live: LiveModel, drawn: Families): readonly RunsOut[] {
+function* runsOut(live: LiveModel, drawn: Families): Steps<readonly RunsOut[]> {
   const { model } = live
   const failed = new Set(shortLived(live).flatMap(({ id }) => model.indexOf.get(id) ?? []))
   const sustained = new Families(model, 1, { failed }, drawn)
+  yield* sustained.workOutInSteps()
   const isNew = (at: number, index: number): boolean => !has(drawn.ofService(at).singles, index)
   const found = servicesBySingle(model, sustained, isNew)
-  return found.map(([id, services], at) => {
+  const ends: RunsOut[] = []
+  for (const [at, [id, services]] of found.entries()) {
     const afterMin = at < MAX_TIMED ? firstToFall(live, id, services) : undefined
-    return { id, services, afterMin }
-  })
+    ends.push({ id, services, afterMin })
+    yield
+  }
+  return ends
 }
 
 function firstToFall(live: LiveModel, id: string, services: readonly string[]): number | undefined {
@@ -103,28 +124,34 @@ function firstToFall(live: LiveModel, id: string, services: readonly string[]): 
   return minutes.length === 0 ? undefined : Math.min(...minutes)
 }
 
-function ownBatteries(live: LiveModel, drawn: Families): readonly OwnBattery[] {
+function* ownBatteries(live: LiveModel, drawn: Families): Steps<readonly OwnBattery[]> {
   const { model } = live
-  return [...live.ups].flatMap(([index, { batteries, edges }]) => {
-    if (batteries.length === 0) return []
+  const found: OwnBattery[] = []
+  for (const [index, { batteries, edges }] of live.ups) {
+    if (batteries.length === 0) continue
+    yield
     const dark = new Families(model, 1, { cut: new Set(edges) }, drawn)
-    return batteries.flatMap((battery) => {
+    for (const battery of batteries) {
       const services = model.services.flatMap(({ id }, at) =>
         has(dark.ofService(at).singles, battery) ? [id] : [],
       )
-      if (services.length === 0) return []
-      return [{ id: idOf(model, battery), ups: idOf(model, index), services }]
-    })
-  })
+      if (services.length === 0) continue
+      found.push({ id: idOf(model, battery), ups: idOf(model, index), services })
+    }
+  }
+  return found
 }
 
-function designGaps(live: LiveModel): readonly DesignGap[] {
+function* designGaps(live: LiveModel): Steps<readonly DesignGap[]> {
   const { model } = live
   const reason = 'all mains away'
   const mains = [...model.components.keys()].filter((index) => kindOf(model, index) === 'mains')
   const taken = mains.map((index) => ({ id: idOf(model, index), reason, sinceUs: 0 }))
   if (taken.length === 0) return []
-  const ends = forecast(live, new Map(), live.outlook(new Map(), taken), 0)
+  const outlook = live.outlook(new Map(), taken)
+  yield
+  const ends = yield* forecastInSteps(live, new Map(), outlook, 0)
+  yield
   return model.services.flatMap(({ id, below }) => {
     const { holdUpS } = model.drawing.services.get(id) ?? {}
     if (holdUpS === undefined) return []

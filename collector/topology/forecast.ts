@@ -12,6 +12,7 @@ import {
 import type { UpsInput } from './inputs.ts'
 import type { Observations } from './live-state.ts'
 import type { LiveModel, Standing } from './live.ts'
+import { finish, type Steps } from './steps.ts'
 import { Works, worksOf, type ServiceForecast } from './works.ts'
 
 const S_PER_MIN = 60
@@ -34,16 +35,28 @@ export function forecast(
   standing: Standing,
   nowUs: number,
 ): Forecast {
+  return finish(forecastInSteps(live, observations, standing, nowUs))
+}
+
+/** The same in steps. */
+export function* forecastInSteps(
+  live: LiveModel,
+  observations: Observations,
+  standing: Standing,
+  nowUs: number,
+): Steps<Forecast> {
   const backups = new Backups(live, observations, standing, nowUs)
   let power = backups.first
   let works = new Works(live.model, power.sources, power.met)
   // A battery lasts from when its feed is lost, and the feed may be a UPS itself.
   for (let pass = 0; pass < MAX_PASSES; pass++) {
+    yield
     const next = backups.under(works)
     if (isAlike(power.sources, next.sources) && isAlike(power.met, next.met)) break
     power = next
     works = new Works(live.model, power.sources, power.met)
   }
+  yield
   const { unknownRuntimes } = power
   return { services: works.services(), components: works.falling(), unknownRuntimes }
 }

@@ -1,4 +1,5 @@
 import { Families, type CutSets } from './cut-sets.ts'
+import { drawnFamilies } from './drawn.ts'
 import { Explanation } from './explanation.ts'
 import { has, type Codes, type Family, type Order } from './family.ts'
 import type { UpsInput } from './inputs.ts'
@@ -93,8 +94,8 @@ export class LiveModel {
     this.model = model
     this.generators = generatorStandIns(model)
     this.#order = order
-    this.#nominal = new Families(model, order).workOut()
-    const shallow = order === 1 ? this.#nominal : new Families(model, 1).workOut()
+    this.#nominal = drawnFamilies(model, order)
+    const shallow = drawnFamilies(model, 1)
     this.#reader = new StateReader(model, shallow)
     this.#drawnSingles = model.services.map((_, at) => this.#nominal.ofService(at).singles)
     const explained = new Explanation(model, { failed: new Set() }, this.#nominal)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { MeasurementName } from '../../../common/measurement.ts'
 import { duration } from '../../../common/settings.ts'
-import { Families } from '../../topology/cut-sets.ts'
+import { drawnFamilies } from '../../topology/drawn.ts'
 import type { Model } from '../../topology/model.ts'
 import { fingerprintOf, SEVERITIES } from '../breach.ts'
 import { defineRule, type Rule, type RuleContext } from '../rule.ts'
@@ -184,7 +184,7 @@ type Singles = ReadonlyMap<string, readonly string[]>
 
 /** As drawn, with nothing failed. */
 function singlesOf(model: Model): Singles {
-  const families = new Families(model, 1)
+  const families = drawnFamilies(model, 1)
   const singles = new Map<string, string[]>()
   for (const { id, needs } of model.services)
     for (const [component = ''] of families.cutSets(needs).sets) {
