@@ -1,6 +1,6 @@
 import type { SipMessage } from './message.ts'
 import { CARRIAGE_RETURN, LINE_FEED, lineFeedIn, trimmedEnd } from './octets.ts'
-import { StartLine, mayBecomeStartLine } from './start-line.ts'
+import { StartLine, prospectOf, type Prospect } from './start-line.ts'
 import {
   BAD_CONTENT_LENGTH,
   BODY_TOO_LONG,
@@ -39,6 +39,11 @@ export class SipFramer {
   #length = 0
   /** No head ends before this place in the buffer. */
   #searched = 0
+  /** No line ends before this place, of the line the buffer begins with; octet by octet it would be looked through again and again. */
+  #lineSearched = 0
+  #prospect: Prospect = 'token'
+  /** The buffer begins with a start line. */
+  #hasStartLine = false
   /** Length of the message the buffer begins with, once known. */
   #wanted = 0
   #isLost = false
@@ -88,12 +93,13 @@ export class SipFramer {
       if (this.#isLost) return at
       while (at < end && isLineEnd(bytes[at] ?? 0)) at++
       if (at === end) return end
-      const first = this.#firstLine(bytes, at, end)
+      const first = this.#hasStartLine ? IS_SIP : this.#firstLine(bytes, at, end)
       if (first === INCOMPLETE) return at
       if (first !== IS_SIP) {
         at = this.#skipLine(first, bytes, at, end, sink)
         continue
       }
+      this.#hasStartLine = true
       const headEnd = headEndIn(bytes, Math.max(at, this.#searched), end)
       this.#searched = Math.max(at, (headEnd < 0 ? end : headEnd) - EMPTY_LINE_REST)
       if ((headEnd < 0 ? end : headEnd) - at > MAX_HEAD_OCTETS) {
@@ -114,6 +120,7 @@ export class SipFramer {
         return at
       }
       this.#message.end = messageEnd
+      this.#beginLine()
       sink.message(this.#message)
       at = messageEnd
     }
@@ -129,13 +136,30 @@ export class SipFramer {
   }
 
   #firstLine(bytes: Uint8Array, at: number, end: number): number {
-    const lineFeed = lineFeedIn(bytes, at, Math.min(end, at + MAX_LINE_OCTETS))
+    const from = Math.max(at, this.#lineSearched)
+    const lineFeed = lineFeedIn(bytes, from, Math.min(end, at + MAX_LINE_OCTETS))
     if (lineFeed >= 0) return this.#startLine.read(bytes, at, trimmedEnd(bytes, at, lineFeed))
-    if (!mayBecomeStartLine(bytes, at, end)) return NOT_SIP
+    if (!this.#mayBegin(bytes, at, end)) return NOT_SIP
     return end - at >= MAX_LINE_OCTETS ? LINE_TOO_LONG : INCOMPLETE
   }
 
+  /** Whether a line that has no end yet may become a start line. */
+  #mayBegin(bytes: Uint8Array, at: number, end: number): boolean {
+    if (this.#prospect === 'token')
+      this.#prospect = prospectOf(bytes, at, end, Math.max(at, this.#lineSearched))
+    this.#lineSearched = end
+    return this.#prospect !== 'none'
+  }
+
+  /** Another line is looked at from here on. */
+  #beginLine(): void {
+    this.#lineSearched = 0
+    this.#prospect = 'token'
+    this.#hasStartLine = false
+  }
+
   #refuse(verdict: number, sink: MessageSink): void {
+    this.#beginLine()
     sink.refused(verdict)
     this.#isLost = true
     this.#isMidLine = false
@@ -159,8 +183,9 @@ export class SipFramer {
   #find(bytes: Uint8Array, at: number, end: number): number {
     let from = at
     for (;;) {
-      const lineFeed = lineFeedIn(bytes, from, end)
+      const lineFeed = lineFeedIn(bytes, Math.max(from, this.#lineSearched), end)
       if (lineFeed < 0) return this.#awaitLine(bytes, from, end)
+      this.#beginLine()
       const isWhole = !this.#isMidLine
       this.#isMidLine = false
       const lineEnd = trimmedEnd(bytes, from, lineFeed)
@@ -174,9 +199,10 @@ export class SipFramer {
 
   #awaitLine(bytes: Uint8Array, from: number, end: number): number {
     if (from === end) return end
-    const mayBegin = mayBecomeStartLine(bytes, from, end) && end - from <= MAX_LINE_OCTETS
+    const mayBegin = this.#mayBegin(bytes, from, end) && end - from <= MAX_LINE_OCTETS
     if (mayBegin && !this.#isMidLine) return from
     this.#isMidLine = true
+    this.#beginLine()
     return end
   }
 
@@ -202,6 +228,7 @@ export class SipFramer {
       return
     }
     this.#searched = Math.max(0, this.#searched - at)
+    this.#lineSearched = Math.max(0, this.#lineSearched - at)
     const length = end - at
     if (bytes === this.#buffer) this.#buffer.copyWithin(0, at, end)
     else {
@@ -217,6 +244,7 @@ export class SipFramer {
     this.#length = 0
     this.#searched = 0
     this.#wanted = 0
+    this.#beginLine()
   }
 }
 

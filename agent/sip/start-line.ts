@@ -81,9 +81,19 @@ export class StartLine {
 
 /** Whether a line of which only this much has come may yet be the first of a message. */
 export function mayBecomeStartLine(bytes: Uint8Array, at: number, end: number): boolean {
-  let index = at
+  return prospectOf(bytes, at, end, at) !== 'none'
+}
+
+/** token: all of it is one so far, and what follows will tell; line: it begins as a first line does, whatever follows. */
+export type Prospect = 'token' | 'line' | 'none'
+
+/** What a line of which only this much has come may be; `from`: up to where it is known to be a token. */
+export function prospectOf(bytes: Uint8Array, at: number, end: number, from: number): Prospect {
+  let index = from
   while (index < end && isTokenOctet(bytes[index] ?? 0)) index++
-  return index === end || (index > at && bytes[index] === SPACE) || isSipSlash(bytes, at, end)
+  if (index === end) return 'token'
+  const isLine = (index > at && bytes[index] === SPACE) || isSipSlash(bytes, at, end)
+  return isLine ? 'line' : 'none'
 }
 
 /** "SIP/": versions are told without regard to case (RFC 3261 section 7.1). */
