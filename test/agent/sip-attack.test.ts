@@ -1,7 +1,10 @@
 import { test } from 'tap'
 import { CallTap } from '../support/call-tap.ts'
 import { Random } from '../fuzz/fuzz.ts'
+import { SipFramer } from '../../agent/sip/framer.ts'
+import { SipMessage } from '../../agent/sip/message.ts'
 import { maskedParty } from '../../agent/sip/uri.ts'
+import { SIP_VERDICTS } from '../../agent/sip/verdicts.ts'
 import { callMessages, sipText } from '../support/sip-messages.ts'
 import { Hop, SignallingTap, trafficOf, type Words } from '../support/signalling-tap.ts'
 
@@ -349,4 +352,177 @@ test('blanks, quotes and commas in Via hide no branch', async (t) => {
   const [row] = tap.take().traffic
   t.match(row?.counts, { requests_options: 4 })
   t.equal(row?.counts.retransmitted_requests, undefined)
+})
+
+test('octet by octet long lines and what is between messages are what they are', async (t) => {
+  const framer = new SipFramer(new SipMessage())
+  const found: string[] = []
+  const sink = {
+    message: (message: SipMessage) => void found.push(message.header('call-id') ?? ''),
+    refused: (verdict: number) => void found.push(SIP_VERDICTS[verdict] ?? ''),
+  }
+  const message = (id: string) =>
+    sipText([`OPTIONS sip:${'a'.repeat(9000)} SIP/2.0`, `Call-ID: ${id}`, `X: ${'y'.repeat(9000)}`])
+  const stream = Buffer.from(
+    `${message('1')}${'x'.repeat(9000)}\r\n\r\n${message('2')}${'z'.repeat(99)}\x00`,
+  )
+  for (let at = 0; at < stream.length; at++) framer.push(stream.subarray(at, at + 1), sink)
+  t.same(found, ['1', 'not-sip', '2', 'not-sip'])
+})
+
+test('segments that overlap and differ count once, as they came first, and hold no more for it', async (t) => {
+  const [{ text } = { text: '' }] = callMessages()
+  const octets = Buffer.from(text)
+  const forged = Buffer.from(
+    text.replace('INVITE sip:+31', 'CANCEL sip:+31').replace('1 INVITE', '1 CANCEL'),
+  )
+  for (const first of [1000, 0xffff_ffff, 0x7fff_ffff]) {
+    const tap = new CallTap()
+    tap.tcp(new Uint8Array(0), first - 1, SYN)
+    tap.tcp(octets.subarray(0, 500), first)
+    tap.tcp(forged, first)
+    tap.tcp(forged.subarray(0, 200), first)
+    tap.tcp(octets.subarray(300), first + 300)
+    t.match(tap.monitor.counts, { messages: 1, requests: { INVITE: 1 }, invalid: {} })
+    tap.tcp(new Uint8Array(0), first - 1, SYN)
+    tap.tcp(octets, first)
+    t.equal(tap.monitor.counts.messages, 2, 'the ports are another connection’s')
+  }
+})
+
+test('whatever Content-Length says, the next message is found or nothing is made up', async (t) => {
+  const next = sipText(['OPTIONS sip:a SIP/2.0', 'Call-ID: next'])
+  const read = (...lengths: readonly string[]) => {
+    const framer = new SipFramer(new SipMessage())
+    const found: string[] = []
+    const text = ['OPTIONS sip:a SIP/2.0', 'Call-ID: first', ...lengths, '', 'body'].join('\r\n')
+    framer.push(Buffer.from(`${text}\r\n${next}`), {
+      message: (message) => void found.push(message.header('call-id') ?? ''),
+      refused: (verdict) => void found.push(SIP_VERDICTS[verdict] ?? ''),
+    })
+    return found
+  }
+  t.same(read('Content-Length: 4'), ['first', 'next'])
+  t.same(read('l\t :\r\n 04'), ['first', 'next'])
+  t.same(read('Content-Length: 4', 'l: 4'), ['first', 'next'])
+  for (const lie of ['-4', '+4', '4, 4', '4;x', '0x4', '4\r\n 0', '4e0', '', '٤', '4 4'])
+    t.same(read(`Content-Length: ${lie}`), ['bad-content-length', 'next'], lie)
+  t.same(read('Content-Length: 4', 'Content-Length: 5'), ['bad-content-length', 'next'])
+  t.same(read('Content-Length: x', 'Content-Length: 4'), ['bad-content-length', 'next'])
+  for (const lie of ['262145', '99999999999999999999', '9'.repeat(32)])
+    t.same(read(`Content-Length: ${lie}`), ['body-too-long', 'next'], lie)
+})
+
+// ---- calls that do not go as drawn
+
+test('races, forks, glare and loops: every attempt has one outcome, and no table grows with them', async (t) => {
+  const tap = new SignallingTap()
+  const hop = new Hop(tap)
+  // The CANCEL crosses the 200: the call is up, and ended by BYE.
+  const crossed = hop.ask('INVITE', { callId: 'crossed' })
+  const cancel = hop.ask('CANCEL', { callId: 'crossed', branch: crossed.branch })
+  hop.answer(crossed, 200)
+  hop.answer(cancel, 200)
+  hop.answer(hop.ask('BYE', { callId: 'crossed', toTag: 'to', cseq: 2 }), 200)
+  // Two forks answer; the second is let go at once.
+  const forked = hop.ask('INVITE', { callId: 'forked' })
+  for (const tag of ['a', 'b', 'c']) hop.answer(forked, 183, ['Require: 100rel', 'RSeq: 1'], tag)
+  hop.answer(
+    hop.ask('PRACK', { callId: 'forked', toTag: 'a', cseq: 2, lines: ['RAck: 1 1 INVITE'] }),
+    200,
+  )
+  hop.answer(forked, 200, [], 'a')
+  hop.answer(forked, 200, [], 'b')
+  hop.answer(hop.ask('BYE', { callId: 'forked', toTag: 'b', cseq: 3 }), 200)
+  // Both ask at once within the call, and it is refreshed by the other.
+  const back = new Hop(tap, '10.0.0.9', '10.0.0.1')
+  hop.call('glare', 10, 10, { lines: ['Session-Expires: 90;refresher=uas'] })
+  const glaring = hop.ask('INVITE', { callId: 'glaring' })
+  hop.answer(glaring, 200)
+  hop.answer(hop.ask('INVITE', { callId: 'glaring', toTag: 'to', cseq: 2 }), 491)
+  back.answer(back.ask('INVITE', { callId: 'glaring', fromTag: 'to', toTag: 'from' }), 491)
+  back.answer(back.ask('UPDATE', { callId: 'glaring', fromTag: 'to', toTag: 'from', cseq: 2 }), 200)
+  back.answer(back.ask('REFER', { callId: 'glaring', fromTag: 'to', toTag: 'from', cseq: 3 }), 202)
+  // Sent in a circle; asked too briefly, then long enough.
+  for (let cseq = 1; cseq <= 100; cseq++)
+    hop.answer(hop.ask('INVITE', { callId: 'circle', cseq }), 302, [
+      'Contact: <sip:102@pbx.example>',
+    ])
+  hop.answer(hop.ask('INVITE', { callId: 'brief' }), 422, ['Min-SE: 1800'])
+  hop.answer(hop.ask('INVITE', { callId: 'brief', cseq: 2 }), 200)
+  const interval = tap.take()
+  t.match(trafficOf(interval, '10.0.0.9').counts, {
+    session_attempts: 105,
+    session_established: 5,
+    session_redirected: 100,
+    session_completed: 3,
+    sessions_up: 2,
+  })
+  t.equal(trafficOf(interval, '10.0.0.9').counts.session_cancelled, undefined)
+  t.equal(interval.evicted, 0)
+  t.match(interval.accounts, [{ counts: { calls: 6, answered: 5, calls_short: 6 } }])
+})
+
+test('a capture that begins in the middle makes up no attempts, and knows the end of nothing it did not see begin', async (t) => {
+  const tap = new SignallingTap()
+  const hop = new Hop(tap)
+  hop.answer(hop.ask('BYE', { callId: 'old', toTag: 'to', cseq: 9 }), 200)
+  hop.answer(hop.ask('INVITE', { callId: 'older', toTag: 'to', cseq: 9 }), 200)
+  hop.ask('ACK', { callId: 'oldest', toTag: 'to', cseq: 9 })
+  const words = hop.ask('OPTIONS', { callId: 'a response alone' })
+  hop.answer({ ...words, callId: 'never asked', method: 'INVITE' }, 200)
+  hop.answer({ ...words, callId: 'never asked either', method: 'REGISTER' }, 200, [
+    'Contact: <sip:1@h>',
+  ])
+  const { counts } = trafficOf(tap.take(), '10.0.0.9')
+  t.match(counts, { disconnects: 1 })
+  for (const name of [
+    'session_attempts',
+    'session_completed',
+    'sessions_up',
+    'registration_ok',
+  ] as const)
+    t.equal(counts[name], undefined, name)
+})
+
+test('whoever passes requests on, or stands between on purpose, damages no address', async (t) => {
+  const tap = new SignallingTap({ peers: { pbx: '10.1.0.9' } })
+  const show = (
+    vias: readonly string[],
+    contact: string,
+    source: string,
+    lines: readonly string[] = [],
+  ) => {
+    tap.show(
+      sipText([
+        'INVITE sip:1@pbx SIP/2.0',
+        ...vias,
+        ...[
+          'From: <sip:2@pbx>;tag=1',
+          'To: <sip:1@pbx>',
+          `Call-ID: ${tap.branch()}`,
+          'CSeq: 1 INVITE',
+        ],
+        `Contact: ${contact}`,
+        ...lines,
+      ]),
+      source,
+      '10.1.0.9',
+    )
+  }
+  const proxy = `Via: SIP/2.0/UDP 10.1.0.8;branch=${tap.branch()}`
+  const phone = `Via: SIP/2.0/UDP 192.168.1.5;received=203.0.113.9;rport=1024;branch=${tap.branch()}`
+  const route = ['Record-Route: <sip:10.1.0.8;lr>']
+  show([proxy, phone], '<sip:2@192.168.1.5>', '10.1.0.8', route)
+  show([`${proxy}, ${phone.slice(5)}`], '<sip:2@192.168.1.5>', '10.1.0.8', route)
+  show(
+    [`v: SIP/2.0/UDP 10.1.0.8;x="a, b";branch=${tap.branch()}`],
+    '"A, B" <sip:2@10.1.0.8>',
+    '10.1.0.8',
+  )
+  show([`Via: SIP/2.0/UDP sbc.example;branch=${tap.branch()}`], '<sip:2@10.1.0.8>', '10.1.0.8')
+  const { counts } = trafficOf(tap.take(), 'pbx', 'to')
+  t.equal(counts.nat_checked, 1)
+  t.equal(counts.nat_damage, undefined)
+  t.equal(counts.nat_mixed, undefined)
 })
