@@ -1,5 +1,11 @@
 import { test } from 'tap'
+import { Evaluator } from '../../collector/evaluate/evaluator.ts'
+import { rulesOptions } from '../../collector/evaluate/index.ts'
+import { siteFile } from '../../collector/topology/site-file.ts'
+import { Site } from '../../collector/topology/site.ts'
+import { readConfig } from '../../common/config.ts'
 import { PowerSite } from '../support/power-readings.ts'
+import { MONDAY } from '../support/sip-site.ts'
 
 const QUIET = {
   ...{ 'emergency-readiness': 'off', 'battery-old': 'off', 'component-down': 'off' },
@@ -99,4 +105,57 @@ test('it waits for people to be at work, may be off, and ends when it was not se
   t.match(hq.go(600), 'firing design-drift')
   t.match(hq.go(3600, 20), 'ended design-drift')
   t.equal(dieTogether(switches({ 'design-drift': 'off' }), ['sw-1', 'sw-2', 'sw-3']), '')
+})
+
+// ---- changes of the drawing
+
+/** Two dozen switches of two owners, each a stand-in for one other. */
+function fileWith(singles: number, options = ''): string {
+  const ids = Array.from({ length: 12 }, (_, at) => `sw-${at + 1}`)
+  const needs = ids.map((id, at) => (at < singles ? id : `{ any: [${id}, other-${id}] }`))
+  return `
+parties: { ict: { notify: [network] }, facilities: { notify: [power] } }
+components:
+${ids.map((id, at) => `  ${id}: { kind: switch, owner: ${at === 0 ? 'facilities' : 'ict'}, site: hq }\n  other-${id}: { kind: switch }`).join('\n')}
+services: { s: { label: All, serves: hq, needs: [${needs.join(', ')}] } }
+${options}`
+}
+
+test('a site file that adds many single points is one notice for each owner, bounded, and over when all are mended', async (t) => {
+  const read = (text: string) => new Site(readConfig(siteFile, text, 'site.yaml'))
+  let file = read(fileWith(0))
+  const options = rulesOptions.parse({ 'design-change': {} })
+  let evaluator = new Evaluator(options, undefined, () => file)
+  const at = (minutes: number) =>
+    evaluator
+      .tick(MONDAY + minutes * 60_000_000)
+      .changes.map(({ kind, breach: { object, summary, labels } }) => [
+        ...[kind, object, summary, labels['notify']],
+      ])
+  t.same(at(0), [])
+  file = read(fileWith(12))
+  const names = [10, 11, 12, 2, 3, 4, 5, 6, 7, 8].map((one) => `switch sw-${one} (All)`)
+  t.same(at(1), [
+    ['firing', 'switch sw-1', 'by a change of the site file its failure alone stops All', 'power'],
+    [
+      ...['firing', '11 single points'],
+      `by a change of the site file 11 stop services by their failure alone: ${names.join(', ')} and 1 more`,
+      'network',
+    ],
+  ])
+  evaluator = new Evaluator(options, JSON.parse(JSON.stringify(evaluator.snapshot())), () => file)
+  t.same(at(3), [], 'a restart does not tell it again')
+  file = read(fileWith(2))
+  t.same(at(5), [], 'some of them are mended')
+  t.match(
+    evaluator.breaches().map(({ object, state }) => [object, state]),
+    [
+      ['switch sw-1', 'firing'],
+      ['switch sw-2', 'firing'],
+    ],
+  )
+  file = read(fileWith(2, 'accepted: { sw-2: { by: R, reason: soon, review: 2026-11-24 } }'))
+  t.match(at(7), [['resolved', /./, 'accepted until 2026-11-24']])
+  file = read(fileWith(0))
+  t.match(at(9), [['resolved', 'switch sw-1', 'no single point of failure any more']])
 })

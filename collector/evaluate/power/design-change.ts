@@ -18,6 +18,8 @@ import { serviceName } from './fragility.ts'
 const NAME = 'design-change'
 const US_PER_MS = 1000
 const LOOK_US = 60_000_000
+/** In one notice; whoever mends a drawing can read so many. */
+const NAMED = 10
 const NOTHING: ReadonlySet<MeasurementName> = new Set()
 
 const options = z
@@ -43,12 +45,25 @@ export const designChange = defineRule({
 })
 
 const singleSchema = z.object({ component: z.string(), services: z.array(z.string()) })
+const groupSchema = z.object({
+  fingerprint: z.string(),
+  /** The file added them, or somebody accepted them and the day has come. */
+  kind: z.enum(['added', 'review']),
+  ...{ owner: z.string(), site: z.string(), sinceUs: z.number() },
+  singles: z.array(singleSchema),
+})
+/** What is told together: single points of one owner at one site that one site file brought. */
+type Group = z.output<typeof groupSchema>
+type Single = z.output<typeof singleSchema>
+/** A single point to be told of. */
+type Due = Single & Pick<Group, 'kind' | 'owner' | 'site'>
 
 class DesignChange implements Rule {
   readonly measurements = NOTHING
   readonly #options: Options
   readonly #context: RuleContext
   readonly #findings: Findings
+  #groups: readonly Group[]
   /** Services by the component that stops them, as they were when last told of; undefined before the first drawing: that is the baseline. */
   #baseline: Map<string, readonly string[]> | undefined
   /** What a new service hangs on is how it is drawn, not a change. */
@@ -65,6 +80,7 @@ class DesignChange implements Rule {
         items(singleSchema, memory['baseline']).map((it) => [it.component, it.services]),
       )
     this.#services = new Set(items(z.string(), memory['services']))
+    this.#groups = items(groupSchema, memory['groups'])
     this.#findings = new Findings(NAME, context, memory['findings'])
   }
 
@@ -85,7 +101,8 @@ class DesignChange implements Rule {
       if (fresh.length > 0) baseline.set(id, [...(baseline.get(id) ?? []), ...fresh])
     }
     this.#services = new Set(model.services.map(({ id }) => id))
-    for (const [id, services] of singles) this.#judge(model, id, services, nowUs)
+    const due = [...singles].flatMap(([id, services]) => this.#due(model, id, services, nowUs))
+    this.#add(due, nowUs)
     for (const id of baseline.keys()) if (!singles.has(id)) baseline.delete(id)
     this.#settle(model, singles, nowUs)
   }
@@ -97,7 +114,7 @@ class DesignChange implements Rule {
     }))
     return {
       ...(this.#baseline === undefined ? {} : { baseline, services: [...this.#services] }),
-      findings: this.#findings.memory,
+      ...{ groups: this.#groups, findings: this.#findings.memory },
     }
   }
 
@@ -105,79 +122,151 @@ class DesignChange implements Rule {
     return { too_many: this.#findings.tooMany }
   }
 
-  #judge(model: Model, id: string, services: readonly string[], nowUs: number): void {
+  #due(model: Model, id: string, services: readonly string[], nowUs: number): readonly Due[] {
+    const component = model.drawing.components.get(id)
+    if (component === undefined) return []
     const accepted = model.drawing.accepted.get(id)
-    if (accepted !== undefined) {
-      const isDue = (dayUs(accepted.review) ?? Infinity) <= nowUs
-      this.#baseline?.set(id, services)
-      const { by, reason, review } = accepted
-      const words = `accepted by ${by} (${reason}) until ${review}: to be looked at again; its failure stops`
-      if (isDue) this.#tell(model, id, services, words, nowUs)
-      return
-    }
     const known = this.#baseline?.get(id) ?? []
     const added = services.filter((service) => !known.includes(service))
-    if (added.length === 0) return
-    const words = 'by a change of the site file its failure alone stops'
-    if (this.#tell(model, id, added, words, nowUs)) this.#baseline?.set(id, services)
+    const isDue =
+      accepted === undefined ? added.length > 0 : (dayUs(accepted.review) ?? Infinity) <= nowUs
+    // Whoever accepted it knows of it; when that is over, it is as it was.
+    if (accepted !== undefined) this.#baseline?.set(id, services)
+    if (!isDue) return []
+    const told = accepted === undefined ? added : [...services]
+    const [first = ''] = told
+    return [
+      {
+        ...{ component: id, services: told, kind: accepted === undefined ? 'added' : 'review' },
+        owner: component.owner ?? 'unknown',
+        site: component.site ?? model.drawing.services.get(first)?.serves ?? 'unknown',
+      },
+    ]
   }
 
-  /** @returns whether it was told, or is known already; not while nobody is at work */
-  #tell(
-    model: Model,
-    id: string,
-    services: readonly string[],
-    words: string,
+  /** Those told of already stay where they are; of the rest each owner gets one notice. Nobody is told while nobody is at work. */
+  #add(due: readonly Due[], nowUs: number): void {
+    const fresh = new Map<string, Group>()
+    for (const { kind, owner, site, component, services } of due) {
+      const isOfIt = (group: Group): boolean =>
+        group.kind === kind && group.singles.some((single) => single.component === component)
+      const known = this.#groups.find(isOfIt)
+      const hours = hoursAt(this.#context.topology(), site, this.#options.hours)
+      if (known === undefined && hours?.includes(nowUs) === false) continue
+      const place = `${kind} ${owner}\n${site}`
+      const group = known ??
+        fresh.get(place) ?? {
+          fingerprint: fingerprintOf(NAME, kind, component),
+          ...{ kind, owner, site, sinceUs: nowUs, singles: [] },
+        }
+      const other = group.singles.filter((single) => single.component !== component)
+      const told = group.singles.find((single) => single.component === component)?.services ?? []
+      const all = [...new Set([...told, ...services])]
+      const grown = { ...group, singles: [...other, { component, services: all }] }
+      if (known === undefined) fresh.set(place, grown)
+      else this.#groups = this.#groups.map((one) => (one === known ? grown : one))
+      const before = this.#baseline?.get(component) ?? []
+      this.#baseline?.set(component, [...new Set([...before, ...services])])
+    }
+    this.#groups = [...this.#groups, ...fresh.values()]
+  }
+
+  /** What is mended or accepted leaves its notice; the notice is over when nothing is left in it. */
+  #settle(model: Model, singles: Singles, nowUs: number): void {
+    const left: Group[] = []
+    for (const group of this.#groups) {
+      let ending: Ending = ['ended', 'not drawn any more']
+      const open = group.singles.filter(({ component }) => {
+        const over = this.#endingOf(model, singles, component, group, nowUs)
+        ending = over ?? ending
+        return over === undefined
+      })
+      if (open.length === 0) this.#findings.close(group.fingerprint, ...ending, nowUs)
+      else {
+        const rest = { ...group, singles: open }
+        left.push(rest)
+        this.#raise(model, rest, nowUs)
+      }
+    }
+    this.#groups = left
+    const told = new Set(left.map(({ fingerprint }) => fingerprint))
+    for (const { breach } of this.#findings.memory)
+      if (!told.has(breach.fingerprint))
+        this.#findings.close(breach.fingerprint, 'ended', 'not known any more', nowUs)
+  }
+
+  #endingOf(
+    { drawing }: Model,
+    singles: Singles,
+    component: string,
+    { kind, sinceUs }: Group,
     nowUs: number,
-  ): boolean {
-    const topology = this.#context.topology()
-    const component = model.drawing.components.get(id)
-    if (component === undefined) return true
-    const served = services.flatMap((service) => model.drawing.services.get(service) ?? [])
-    const site = component.site ?? served[0]?.serves ?? 'unknown'
-    const fingerprint = fingerprintOf(NAME, id)
-    const isOpen = this.#findings.has(fingerprint)
-    if (!isOpen && hoursAt(topology, site, this.#options.hours)?.includes(nowUs) === false)
-      return false
-    const { owner = 'unknown' } = component
-    const notify = topology.channelsOf(owner).join(' ')
+  ): Ending | undefined {
+    const review = drawing.accepted.get(component)?.review
+    const shownUs = this.#options.shown * US_PER_MS
+    if (!singles.has(component)) return ['resolved', 'no single point of failure any more']
+    if (review !== undefined && (kind === 'added' || (dayUs(review) ?? 0) > nowUs))
+      return ['resolved', `accepted until ${review}`]
+    if (review !== undefined || nowUs - sinceUs < shownUs) return undefined
+    return ['ended', `shown for ${lasting(shownUs)}; it stays on the page Power`]
+  }
+
+  #raise(model: Model, { fingerprint, kind, owner, site, sinceUs, singles }: Group, nowUs: number) {
+    const notify = this.#context.topology().channelsOf(owner).join(' ')
+    const components = singles.flatMap((it) => model.drawing.components.get(it.component) ?? [])
+    const [first] = components
+    const isOne = components.length === 1
+    const named = singles.map((single) => wordsOf(model, single, kind))
+    const several =
+      kind === 'added'
+        ? `by a change of the site file ${singles.length} stop services by their failure alone`
+        : `${singles.length} accepted single points are to be looked at again`
     this.#findings.raise(
       {
         fingerprint,
-        object: nameOf(component),
+        object: first === undefined || !isOne ? `${singles.length} single points` : nameOf(first),
         severity: this.#options.severity,
-        summary: `${words} ${listOf(served.map(serviceName))}`,
+        summary: isOne ? oneWords(model, singles[0], kind) : `${several}: ${listOf(named, NAMED)}`,
         labels: {
-          ...componentLabels(component),
+          ...(isOne ? componentLabels(first) : {}),
           ...{ site, owner },
           ...(notify === '' ? {} : { notify }),
         },
-        evidence: { services: services.join(' ') },
-        sinceUs: nowUs,
+        evidence: {
+          services: [...new Set(singles.flatMap(({ services }) => services))].join(' '),
+          ...(isOne ? {} : { single_points: singles.length }),
+        },
+        sinceUs,
       },
       nowUs,
       nowUs,
     )
-    return true
   }
+}
 
-  #settle(model: Model, singles: Singles, nowUs: number): void {
-    const shownUs = this.#options.shown * US_PER_MS
-    for (const { breach } of this.#findings.memory) {
-      const { component = '' } = breach.labels
-      const { fingerprint, sinceUs } = breach
-      const review = model.drawing.accepted.get(component)?.review
-      const isAccepted = review !== undefined && (dayUs(review) ?? 0) > nowUs
-      if (!singles.has(component))
-        this.#findings.close(fingerprint, 'resolved', 'no single point of failure any more', nowUs)
-      else if (isAccepted)
-        this.#findings.close(fingerprint, 'resolved', `accepted until ${review}`, nowUs)
-      else if (review === undefined && nowUs - sinceUs >= shownUs) {
-        const summary = `shown for ${lasting(shownUs)}; it stays on the page Power`
-        this.#findings.close(fingerprint, 'ended', summary, nowUs)
-      }
-    }
-  }
+type Ending = readonly ['resolved' | 'ended', string]
+
+function servedBy({ drawing }: Model, { services }: Single): string {
+  return listOf(services.flatMap((id) => drawing.services.get(id) ?? []).map(serviceName))
+}
+
+/** Of one among several: "switch a: Calls to outside". */
+function wordsOf(model: Model, single: Single, kind: Group['kind']): string {
+  const { components, accepted } = model.drawing
+  const component = components.get(single.component)
+  const name = component === undefined ? single.component : nameOf(component)
+  const { by, review } = accepted.get(single.component) ?? {}
+  const until = kind === 'review' && by !== undefined ? `, by ${by} until ${review ?? ''}` : ''
+  return `${name} (${servedBy(model, single)}${until})`
+}
+
+function oneWords(model: Model, single: Single | undefined, kind: Group['kind']): string {
+  const stops = single === undefined ? '' : servedBy(model, single)
+  const accepted = model.drawing.accepted.get(single?.component ?? '')
+  if (kind === 'added' || accepted === undefined)
+    return `by a change of the site file its failure alone stops ${stops}`
+  const { by, reason, review } = accepted
+  return `accepted by ${by} (${reason}) until ${review}: to be looked at again; its failure stops ${stops}`
 }
 
 type Singles = ReadonlyMap<string, readonly string[]>
