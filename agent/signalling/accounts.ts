@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { addressText, type IpVersion } from '../capture/address.ts'
 import type { AddressOctets } from '../sip/address-octets.ts'
 import { textOf } from '../sip/octets.ts'
+import { plainUser } from '../sip/plain-user.ts'
 import { maskedParty } from '../sip/uri.ts'
 import {
   ACCOUNT_COUNTERS,
@@ -130,11 +131,9 @@ export class Accounts {
       return known
     }
     const slot = this.#table.add(high, low)
-    const user = textOf(
-      bytes,
-      address.userAt,
-      Math.min(address.userEnd, address.userAt + MAX_NAME_OCTETS),
-    )
+    const { userAt, userEnd } = address
+    const plain = plainUser(bytes, userAt, userEnd) ?? bytes.subarray(userAt, userEnd)
+    const user = textOf(plain, 0, Math.min(plain.length, MAX_NAME_OCTETS))
     const host = textOf(
       bytes,
       address.hostAt,
@@ -335,8 +334,10 @@ export class Accounts {
 
   #sum(bytes: Uint8Array, { userAt, userEnd, hostAt, hostEnd }: AddressOctets): void {
     const { hash } = this.#options
+    const plain = plainUser(bytes, userAt, userEnd)
     hash.begin()
-    hash.add(bytes, userAt, userEnd)
+    if (plain === undefined) hash.add(bytes, userAt, userEnd)
+    else hash.add(plain, 0, plain.length)
     hash.addFolded(bytes, hostAt, hostEnd)
     hash.finish()
   }

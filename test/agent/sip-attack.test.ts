@@ -134,6 +134,22 @@ test('a premium number behind the digit for an outside line, or in escapes, is o
   t.match(account?.counts, { calls: 5, calls_premium: 4, calls_international: 1 })
 })
 
+test('an account is the same account however its name is escaped', async (t) => {
+  const tap = new SignallingTap()
+  const hop = new Hop(tap)
+  const users = ['10a', '%310a', '1%30a', '10%61', '%31%30%61']
+  for (const user of users)
+    hop.ask('INVITE', { callId: user, from: `sip:${user}@pbx`, uri: 'sip:0900123@pbx' })
+  hop.ask('INVITE', { callId: 'another', from: 'sip:10%40a@pbx', uri: 'sip:0900123@pbx' })
+  hop.ask('INVITE', { callId: 'broken', from: 'sip:10%4@pbx', uri: 'sip:0900123@pbx' })
+  const told = tap.take().accounts.map(({ account, counts }) => [account, counts.calls_premium])
+  t.same(told, [
+    ['*0a@pbx', 5],
+    ['****0a@pbx', 1],
+    ['**%4@pbx', 1],
+  ])
+})
+
 // ---- what is shown
 
 test('no way of writing a caller shows a number', async (t) => {
