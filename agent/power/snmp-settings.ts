@@ -109,7 +109,7 @@ export function trapSettingsOf(read: Settings): TrapSettings | undefined {
 }
 
 /** What SNMP needs to reach a target: its own settings, else those beside `targets`. */
-export function snmpOptionsOf(
+function snmpOptionsOf(
   defaults: AccessSettings,
   target: TargetSettings,
 ): SnmpOptions | { readonly complaint: string } {
