@@ -19,6 +19,7 @@ const NAMES: Readonly<Record<string, string>> = {
   'component-down': 'component down',
   'design-change': 'design change',
   'design-drift': 'not drawn',
+  'paper-redundancy': 'on paper only',
   'ups-on-battery': 'UPS on battery',
   'ups-transfers': 'short transfers',
   'ups-low-battery': 'low battery',

@@ -11,6 +11,7 @@ import { componentDown } from './power/component-down.ts'
 import { designChange } from './power/design-change.ts'
 import { designDrift } from './power/design-drift.ts'
 import { atsRedundancy, pduOutletOff, pduOverload } from './power/pdu-trouble.ts'
+import { paperRedundancy } from './power/paper-redundancy.ts'
 import { poeBudget, poePort } from './power/poe-trouble.ts'
 import { powerBlind } from './power/power-blind.ts'
 import { powerEvent } from './power/power-event.ts'
@@ -96,6 +97,7 @@ export const RULES: readonly RuleKind[] = [
   poePort,
   designChange,
   designDrift,
+  paperRedundancy,
   tapBlind,
   siteCutOff,
   agentSilent,

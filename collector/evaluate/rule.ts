@@ -38,7 +38,8 @@ export interface RuleContext {
 
 type Query = 'find' | 'agents' | 'sites' | 'limitUs' | 'isSilent' | 'isOverdue'
 
-type ChainQuery = 'now' | 'version' | 'watchedBy' | 'serviceState' | 'heardUntilUs' | 'siteOf'
+type ChainQuery =
+  'now' | 'takeovers' | 'version' | 'watchedBy' | 'serviceState' | 'heardUntilUs' | 'siteOf'
 
 /** Pure: measurements and times in, breaches and points out through the context. Time never comes from anywhere else. */
 export interface Rule {

@@ -69,6 +69,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   'component-down': 'see whether it has power and network; what hangs on it comes back with it',
   'design-change':
     'see whether it is meant so; accept it in the site file with name, reason and review date, or draw a second one',
+  'paper-redundancy':
+    'move load to other feeds, or have both carry more, before one of them is lost',
   'design-drift':
     'look for what they share: a power strip, a breaker, a patch cable, a switch behind them; draw it in the site file',
   'ups-on-battery': 'see whether the mains is gone or its breaker has tripped',

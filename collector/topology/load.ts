@@ -32,6 +32,11 @@ export function drawnWatts({ watts = 0, count = 1 }: Component): number {
   return watts * count
 }
 
+/** What hangs on power and hands none on counts alike, whatever it draws: to see where loads move, not how large they are. */
+export function hangingWatts({ kind, count = 1 }: Component): number {
+  return CARRIERS.has(kind) || STANDBY.has(kind) ? 0 : count
+}
+
 /**
  * What flows through each component, in watts: what it draws itself and what it feeds. What is fed by several at once takes an equal share
  * from each that works; what does not work draws nothing.
@@ -41,9 +46,11 @@ export class Loads {
   readonly #partings: readonly (Parting | undefined)[]
   readonly #places: Int32Array
   readonly #drawn: Float64Array
+  readonly #wattsOf: (component: Component) => number
 
-  constructor(model: Model) {
+  constructor(model: Model, wattsOf = drawnWatts) {
     this.#model = model
+    this.#wattsOf = wattsOf
     this.#partings = model.components.map((_, index) => partingOf(model, index))
     this.#places = new Int32Array(model.components.length)
     for (const [place, index] of model.bottomUp.entries()) this.#places[index] = place
@@ -87,7 +94,7 @@ export class Loads {
 
   #own(index: number): number {
     const component = this.#model.components[index]?.component
-    return component === undefined ? 0 : drawnWatts(component)
+    return component === undefined ? 0 : this.#wattsOf(component)
   }
 
   #part(

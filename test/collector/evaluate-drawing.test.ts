@@ -4,8 +4,11 @@ import { rulesOptions } from '../../collector/evaluate/index.ts'
 import { siteFile } from '../../collector/topology/site-file.ts'
 import { Site } from '../../collector/topology/site.ts'
 import { readConfig } from '../../common/config.ts'
+import type { FieldValue } from '../../common/measurement.ts'
 import { PowerSite } from '../support/power-readings.ts'
 import { MONDAY } from '../support/sip-site.ts'
+
+type Fields = Readonly<Record<string, FieldValue>>
 
 const QUIET = {
   ...{ 'emergency-readiness': 'off', 'battery-old': 'off', 'component-down': 'off' },
@@ -158,4 +161,67 @@ test('a site file that adds many single points is one notice for each owner, bou
   t.match(at(7), [['resolved', /./, 'accepted until 2026-11-24']])
   file = read(fileWith(0))
   t.match(at(9), [['resolved', 'switch sw-1', 'no single point of failure any more']])
+})
+
+// ---- redundancy that is none
+
+/** Two UPSes that stand in for each other; lamps that need both hang on them where it is asked for. */
+function feeds(lamp = ''): string {
+  return `
+parties: { facilities: {} }
+components:
+  mains: { kind: mains, fails: false }
+  ups-a: { kind: ups, owner: facilities, site: hq, capacity-w: 1000, needs: [mains], watch: { measurement: ups, target: ups-a } }
+  ups-b: { kind: ups, owner: facilities, site: hq, needs: [mains], watch: { measurement: ups, target: ups-b } }
+  psu-a: { kind: psu, needs: [ups-a] }
+  psu-b: { kind: psu, needs: [ups-b] }
+  pbx: { kind: pbx, needs: [{ any: [psu-a, psu-b] }] }
+  ${lamp}
+services: { calls: { label: Calls, serves: hq, needs: [pbx] } }
+`
+}
+
+function loads(of: PowerSite, a: Fields, b: Fields): void {
+  of.ups('ups-a', a)
+  of.ups('ups-b', b)
+}
+
+test('two feeds that measure more than one of them can carry are redundancy on paper only', async (t) => {
+  const hq = new PowerSite(QUIET, feeds())
+  loads(hq, { load_w: 560 }, { load_ratio: 0.6, nominal_w: 800 })
+  t.equal(hq.go(590), '', 'a peak')
+  t.equal(hq.go(30), 'firing paper-redundancy ups-a and ups-b')
+  t.match(hq.breach('paper-redundancy'), {
+    severity: 'warning',
+    summary:
+      'redundancy on paper only: when ups-a is lost, ups-b has to carry 1040 W of 800 W (130 %, as measured): it trips, and Calls stops',
+    labels: { site: 'hq', owner: 'facilities', component: 'ups-b' },
+    evidence: { lost: 'ups-a', survivor: 'ups-b', load_w: 1040, capacity_w: 800 },
+  })
+  hq.restart()
+  t.equal(hq.go(600), '')
+  loads(hq, { load_w: 300 }, { load_ratio: 0.3, nominal_w: 800 })
+  t.equal(hq.go(3500), '')
+  t.equal(hq.go(150), 'ended paper-redundancy ups-a and ups-b')
+})
+
+test('what nobody measured is not judged: a load of one feed only, a load that does not move, an unknown capacity', async (t) => {
+  for (const [file, a, b] of [
+    [feeds(), { load_w: 900 }, {}],
+    [feeds(), { load_w: 900 }, { load_ratio: 0.9 }],
+    [
+      feeds('lamps: { kind: lamp, needs: [ups-a, ups-b] }'),
+      { load_w: 900 },
+      { load_w: 700, nominal_w: 800 },
+    ],
+    [feeds(), { load_w: 400 }, { load_w: 380, nominal_w: 800 }],
+    [feeds(), { load_w: 900, comms_lost: true }, { load_w: 700, nominal_w: 800 }],
+  ] as const) {
+    const hq = new PowerSite({ ...QUIET, 'power-blind': 'off' }, file)
+    loads(hq, a, b)
+    t.equal(hq.go(900), '')
+  }
+  const quiet = new PowerSite({ ...QUIET, 'paper-redundancy': 'off' }, feeds())
+  loads(quiet, { load_w: 900 }, { load_w: 700, nominal_w: 800 })
+  t.equal(quiet.go(900), '')
 })

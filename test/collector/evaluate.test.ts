@@ -779,6 +779,7 @@ test('the options complain where they stand', async (t) => {
       'poe-port',
       'design-change',
       'design-drift',
+      'paper-redundancy',
       'tap-blind',
       'site-cut-off',
       'agent-silent',

@@ -4,8 +4,10 @@ import { forecast, type Forecast } from '../../topology/forecast.ts'
 import { LiveModel, type Overlay } from '../../topology/live.ts'
 import type { Model } from '../../topology/model.ts'
 import type { Topology } from '../../topology/site.ts'
+import type { Takeover } from '../../topology/survivors.ts'
 import { parts } from '../snapshot.ts'
 import { ChainPoints } from './chain-points.ts'
+import { MeasuredLoads } from './measured-loads.ts'
 import { Watches } from './watches.ts'
 
 /** States are worked out anew this often although nothing arrived: readings go out of date, minutes pass. */
@@ -30,6 +32,7 @@ export class Chain {
   readonly #topology: () => Topology
   readonly #isIsolated: IsIsolated
   readonly #watches: Watches
+  readonly #loads = new MeasuredLoads()
   #model: Model | undefined
   #now: ChainNow | undefined
   #live: LiveModel | undefined
@@ -82,6 +85,7 @@ export class Chain {
 
   observe(points: readonly Measurement[], arrivalUs: number): void {
     this.#follow(arrivalUs)
+    this.#loads.observe(points, arrivalUs, (point) => this.watchedBy(point))
     if (this.#watches.observe(points, arrivalUs)) this.#renew(arrivalUs)
   }
 
@@ -103,6 +107,11 @@ export class Chain {
   heardUntilUs(ids: Iterable<string>): number | undefined {
     const times = [...ids].flatMap((id) => this.#now?.observations.get(id)?.atUs ?? [])
     return times.length === 0 ? undefined : Math.min(...times)
+  }
+
+  /** Sources that carry more together than one of them can, or nearly, as measured. */
+  takeovers(nowUs: number): readonly Takeover[] {
+    return this.#model === undefined ? [] : this.#loads.takeovers(this.#model, nowUs)
   }
 
   serviceState(id: string): ServiceState {
