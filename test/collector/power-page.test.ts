@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Locator, Page } from 'playwright-core'
 import tap, { test, type Test } from 'tap'
+import type { Observation } from '../../collector/topology/dependency.ts'
 import type { Observations } from '../../collector/topology/live.ts'
 import { compile } from '../../collector/topology/model.ts'
 import { campusDrawing } from '../support/campus.ts'
@@ -408,6 +409,24 @@ browserTest(
     await page.locator('[data-node="ups-1"].look-caution').waitFor()
     t.equal(await node(page, 'ups-1').getAttribute('transform'), before)
     t.equal(loads, 0)
+    // Reception alone runs out: it is now more urgent than calls to outside, and stays where it stands.
+    show(server, calmDesk())
+    await page.locator('[data-node="ups-1"].look-ok').waitFor()
+    const reception = node(page, 'service reception')
+    const place = await reception.getAttribute('transform')
+    const us = NOW_MS * 1000
+    const battery: Observation = {
+      ...{ state: 'degraded', reason: 'on battery, 11 min left', inputLost: true },
+      ...{ runtimeLeftS: 660, sinceUs: us, atUs: us },
+    }
+    const observations = new Map([...calm(NOW_MS), ['ups-1', battery] as const])
+    show(server, powerDesk(NOW_MS, officeModel(), observations, { version: 3 }))
+    await page.locator('[data-node="ups-1"].look-caution').waitFor()
+    t.match(await page.locator('.card a').allInnerTexts(), ['Calls to 112', 'Reception'])
+    t.equal(await reception.getAttribute('transform'), place)
+    const width =
+      'getComputedStyle(document.querySelector("[data-node=\\"service reception\\"] .box")).strokeWidth'
+    t.equal(await page.evaluate(width), '3px', 'and looks as it stands')
     await page.getByRole('link', { name: 'Quality' }).click()
     await page.locator('#paths-title, #alerts-title').first().waitFor()
     await page.goBack()

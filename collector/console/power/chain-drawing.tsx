@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
-import type { PowerView, WhatIfView } from '../../http/power-view.ts'
+import type { PowerView, ServiceView, WhatIfView } from '../../http/power-view.ts'
 import { layOut, serviceKey, shapeOf, type ChainLayout } from './chain-layout.ts'
 import { ChainLine } from './chain-line.tsx'
 import { ChainNode, componentText, serviceText, type Fate, type NodeText } from './chain-node.tsx'
@@ -31,7 +31,7 @@ interface Item {
 
 /** The chain from the mains at the left to the services at the right. */
 export function ChainDrawing({ view, selected, fate, onSelect }: Props) {
-  const services = view.services.filter(({ isDrawn }) => isDrawn)
+  const services = drawnServices(view)
   const shape = shapeOf(view.components, services)
   const layout = useMemo(() => layOut(view.components, services), [shape])
   const items = itemsOf(view)
@@ -113,6 +113,13 @@ export function ChainDrawing({ view, selected, fate, onSelect }: Props) {
   )
 }
 
+/** In an order that stays whatever is most urgent: no box moves, and Chromium does not draw anew the style of one that is moved. */
+function drawnServices({ services }: PowerView): readonly ServiceView[] {
+  return services
+    .filter(({ isDrawn }) => isDrawn)
+    .toSorted((a, b) => Number(b.isEmergency) - Number(a.isEmergency) || (a.id < b.id ? -1 : 1))
+}
+
 function itemsOf(view: PowerView): readonly Item[] {
   const nameOf = nameIn([...view.components, ...view.services])
   const fresh = new Set(view.singlePoints.filter(({ isNew }) => isNew).map(({ id }) => id))
@@ -121,12 +128,10 @@ function itemsOf(view: PowerView): readonly Item[] {
       ...{ key: component.id, id: component.id, isService: false },
       text: componentText(component, fresh.has(component.id)),
     })),
-    ...view.services
-      .filter(({ isDrawn }) => isDrawn)
-      .map((service) => ({
-        ...{ key: serviceKey(service.id), id: service.id, isService: true },
-        text: serviceText(service, serviceWords(service, nameOf)),
-      })),
+    ...drawnServices(view).map((service) => ({
+      ...{ key: serviceKey(service.id), id: service.id, isService: true },
+      text: serviceText(service, serviceWords(service, nameOf)),
+    })),
   ]
 }
 
