@@ -18,6 +18,9 @@ export interface SippCaller {
   readonly rows: readonly string[]
 }
 
+/** For what is still under way when the last call has begun. */
+const GRACE_S = 35
+
 /** Resolves with sipp's exit code: 0 when every call went as the scenario says. */
 export async function runSipp(caller: SippCaller): Promise<number | null> {
   const { steps, port, from, rate, calls, rows } = caller
@@ -30,7 +33,9 @@ export async function runSipp(caller: SippCaller): Promise<number | null> {
     await writeFile(join(folder, 'rows.csv'), `SEQUENTIAL\n${rows.join('\n')}\n`)
     const args = [
       ...['-sf', 'steps.xml', '-inf', 'rows.csv', '-i', from, '-nostdin'],
-      ...['-r', String(rate), '-m', String(calls), `127.0.0.1:${port}`],
+      ...['-r', String(rate), '-m', String(calls)],
+      // A flood does not send again: what is lost on the way is answered by nobody, and sipp would wait.
+      ...['-timeout', `${Math.ceil(calls / rate) + GRACE_S}s`, `127.0.0.1:${port}`],
     ]
     const env = { ...process.env, TERM: 'xterm' }
     const child = spawn('sipp', args, { cwd: folder, stdio: 'ignore', env })
