@@ -77,7 +77,7 @@ function upsState(fields: Fields): DeviceState {
     case 'online': {
       const { none, weak } = weaknesses(fields, isLow ? lowReason : '')
       if (none.length + weak.length === 0) return { state: 'up', reason: 'on mains', ...figures }
-      const words = [...none, ...weak].join(', ')
+      const words = `on mains, but ${[...none, ...weak].join(', ')}`
       const isUnprotected = none.length > 0
       return { state: 'degraded', reason: words, isUnprotected, ...figures }
     }
