@@ -18,6 +18,7 @@ import { Dispatch } from './notify/dispatch.ts'
 import { buildOverview } from './overview-builder.ts'
 import { PathHistory } from './path-history.ts'
 import { horizonViews } from './power/horizons.ts'
+import { drawnRemarks, liveRemarks } from './power/remarks.ts'
 import { PowerDesk } from './power/power-desk.ts'
 import { PowerHistory, powerHistoryState } from './power/power-history.ts'
 import { Sender, senderState } from './sender.ts'
@@ -99,7 +100,15 @@ export class Collector {
       siteFileMs: () => site.changedMs,
       nameOf: (party) => site.site.nameOfParty(party),
       contactOf: (party) => site.site.contactOf(party),
-      horizonsOf: (model) => horizonViews(drawnPoints(model), model.drawing),
+      horizonsOf: (model) => [
+        ...drawnRemarks(model),
+        ...horizonViews(drawnPoints(model), model.drawing),
+      ],
+      remarks: () =>
+        liveRemarks(
+          this.#evaluator.chain.takeovers(nowMs() * US_PER_MS),
+          this.#evaluator.breaches(),
+        ),
       nowMs,
     })
     this.#verdicts = new VerdictWriter(store, log)

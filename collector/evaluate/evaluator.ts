@@ -136,7 +136,7 @@ export class Evaluator {
   }
 
   /** What the drawing of the site file means now. */
-  get chain(): Pick<Chain, 'now' | 'version' | 'serviceState'> {
+  get chain(): Pick<Chain, 'now' | 'version' | 'serviceState' | 'takeovers'> {
     return this.#chain
   }
 

@@ -15,7 +15,7 @@ export interface PowerView {
   /** New ones first, then those nobody accepted, then the accepted ones. At most 200. */
   readonly singlePoints: readonly SinglePointView[]
   readonly singlePointsLeftOut: number
-  /** What runs out without mains, and what lasts shorter than it should. At most 50. */
+  /** Redundancy that is none, what is not drawn, what runs out without mains, and what lasts shorter than it should. At most 50. */
   readonly horizons: readonly HorizonView[]
   readonly horizonsLeftOut: number
   /** What is wrong in the whole site file, the worst first. At most 20. */
@@ -160,7 +160,10 @@ export interface AcceptedView {
 }
 
 export interface HorizonView {
-  /** design-gap: shorter than promised; runs-out: ends at some time; own-battery: a battery behind its own UPS ... */
+  /**
+   * design-gap: shorter than promised; runs-out: ends at some time; own-battery: a battery behind its own UPS; measured-load, drawn-load:
+   * what is left cannot carry it all; poe: ports a switch would not feed; not-drawn: died together, shares nothing that is drawn ...
+   */
   readonly kind: string
   /** Of the service or component it is about. */
   readonly id: string

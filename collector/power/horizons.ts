@@ -40,7 +40,7 @@ function minutes(value: number): string {
   return lasting(value * US_PER_MIN)
 }
 
-function named(names: readonly string[]): string {
+export function named(names: readonly string[]): string {
   const more = names.length - MAX_NAMES
   return more > 0 ? `${names.slice(0, MAX_NAMES).join(', ')} and ${more} more` : names.join(' and ')
 }

@@ -35,6 +35,8 @@ export interface DeskSources {
   readonly nameOf: (party: string) => string
   readonly contactOf: (party: string) => string
   readonly horizonsOf: (model: Model) => readonly HorizonView[]
+  /** What is to be said besides, of the moment. */
+  readonly remarks: () => readonly HorizonView[]
   readonly nowMs: () => number
 }
 
@@ -146,7 +148,7 @@ export class PowerDesk implements PowerPages {
           version,
           chain: now === undefined || this.#map === undefined ? undefined : { map: this.#map, now },
           siteFileMs: siteFileMs(),
-          horizons: this.#horizons,
+          horizons: [...this.#sources.remarks(), ...this.#horizons],
           history: (labelOf) => history(atMs, labelOf),
           nameOf,
           contactOf,

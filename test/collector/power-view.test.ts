@@ -7,6 +7,8 @@ import { Collector } from '../../collector/collector.ts'
 import { collectorConfig } from '../../collector/config.ts'
 import { createToken } from '../../collector/http/tokens.ts'
 import { horizonViews } from '../../collector/power/horizons.ts'
+import { drawnRemarks, liveRemarks } from '../../collector/power/remarks.ts'
+import { Survivors } from '../../collector/topology/survivors.ts'
 import { PowerHistory } from '../../collector/power/power-history.ts'
 import { encodeMeasurements } from '../../common/line-protocol.ts'
 import { createLogger } from '../../common/log.ts'
@@ -319,3 +321,59 @@ async function startCollector(t: Test): Promise<{
     },
   }
 }
+
+test('redundancy that is none, by what is measured or else by the watts drawn, and ports that would not be fed', async (t) => {
+  const model = officeModel(`
+components:
+  ups-a: { kind: ups, needs: [], capacity-w: 1000 }
+  ups-b: { kind: ups, label: Side B, needs: [], capacity-w: 1000 }
+  psu-a: { kind: psu, needs: [ups-a], capacity-w: 300 }
+  psu-b: { kind: psu, needs: [ups-b], capacity-w: 300 }
+  sw: { kind: switch, watts: 100, needs: [{ any: [psu-a, psu-b] }], poe: { budget-w: 400 } }
+  phone-1: { kind: phone, watts: 150, needs: [sw], poe: { port: 1 } }
+  phone-2: { kind: phone, watts: 150, needs: [sw], poe: { port: 2 } }
+services: { calls: { label: Calls, needs: [phone-1] } }
+`)
+  t.same(
+    drawnRemarks(model).map(({ kind, id, text }) => [kind, id, text]),
+    [
+      [
+        ...['drawn-load', 'psu-a'],
+        'when it is lost psu-b has to carry too much, by the watts drawn, and calls stops',
+      ],
+      [
+        ...['drawn-load', 'psu-b'],
+        'when it is lost psu-a has to carry too much, by the watts drawn, and calls stops',
+      ],
+      [
+        ...['drawn-load', 'ups-a'],
+        'when it is lost psu-b has to carry too much, by the watts drawn, and calls stops',
+      ],
+      [
+        ...['drawn-load', 'ups-b'],
+        'when it is lost psu-a has to carry too much, by the watts drawn, and calls stops',
+      ],
+      ['poe', 'sw', '200 W to give without psu-a, 300 W drawn: it would not feed phone-2'],
+      ['poe', 'sw', '200 W to give without psu-b, 300 W drawn: it would not feed phone-2'],
+    ],
+  )
+  const measured = new Survivors(model).find(
+    new Map([
+      ['ups-a', { loadW: 520, capacityW: 1000 }],
+      ['ups-b', { loadW: 400, capacityW: 900 }],
+    ]),
+  )
+  t.same(
+    liveRemarks(measured, []).map(({ kind, label, text }) => [kind, label, text]),
+    [
+      [
+        ...['measured-load', 'ups-b'],
+        'when ups-a is lost it has to carry 920 W of 900 W (102 %, as measured): it trips, and with it calls',
+      ],
+      [
+        ...['measured-load', 'ups-a'],
+        'when ups-b is lost it has to carry 920 W of 1000 W (92 %, as measured); it is all that carries calls',
+      ],
+    ],
+  )
+})

@@ -157,6 +157,7 @@ export function powerDesk(
         text: '40 min without mains, 60 min are needed',
       },
     ],
+    remarks: () => [],
     nowMs: () => atMs,
   })
 }

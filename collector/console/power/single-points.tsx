@@ -128,20 +128,37 @@ const KINDS: Readonly<Record<string, string>> = {
   'design-gap': 'lasts shorter than it should',
   'runs-out': 'runs out',
   'own-battery': 'stands alone',
+  'measured-load': 'cannot carry it all',
+  'drawn-load': 'redundancy on paper only',
+  poe: 'PoE',
+  'not-drawn': 'is not drawn, it seems',
 }
+
+const ON_PAPER: ReadonlySet<string> = new Set(['measured-load', 'drawn-load', 'poe', 'not-drawn'])
 
 interface HorizonsProps {
   readonly horizons: readonly HorizonView[]
   readonly leftOut: number
 }
 
-/** Apart from the above: what ends although nothing fails. */
+/** Apart from the above: where the drawing promises what is not there, and what ends although nothing fails. */
 function Horizons({ horizons, leftOut }: HorizonsProps) {
+  const paper = horizons.filter(({ kind }) => ON_PAPER.has(kind))
+  const ending = horizons.filter(({ kind }) => !ON_PAPER.has(kind))
+  return (
+    <>
+      <Titled title="Not as drawn" horizons={paper} leftOut={0} />
+      <Titled title="Without mains" horizons={ending} leftOut={leftOut} />
+    </>
+  )
+}
+
+function Titled({ title, horizons, leftOut }: HorizonsProps & { readonly title: string }) {
   if (horizons.length === 0) return null
   const rest = horizons.slice(FIRST)
   return (
     <>
-      <h3>Without mains</h3>
+      <h3>{title}</h3>
       <HorizonList horizons={horizons.slice(0, FIRST)} />
       {rest.length > 0 && (
         <details class="earlier">
@@ -161,7 +178,7 @@ function HorizonList({ horizons }: Pick<HorizonsProps, 'horizons'>) {
     <ul class="horizons">
       {horizons.map(({ kind, id, label, text }) => (
         <li key={`${kind} ${id}`}>
-          <Icon tone={kind === 'design-gap' ? 'caution' : 'unknown'} />
+          <Icon tone={kind === 'design-gap' || kind === 'measured-load' ? 'caution' : 'unknown'} />
           <span>
             <strong>{label === '' ? id : label}</strong> {KINDS[kind] ?? kind}: {text}
           </span>
