@@ -552,7 +552,12 @@ services: { s: { needs: [x] } }
     ['ups', { line: 'battery', self_testing: true }, 'up', 'on battery for a test'],
     ['ups', { line: 'online', comms_lost: true }, 'unknown', 'nothing is heard of it'],
     ['ups', { line: 'battery', frozen: true, reason: 'frozen' }, 'unknown', 'frozen'],
-    ['ups', { line: 'online', charger_fault: true }, 'degraded', 'on mains, but the charger failed'],
+    [
+      'ups',
+      { line: 'online', charger_fault: true },
+      'degraded',
+      'on mains, but the charger failed',
+    ],
     ['power_supply', { kind: 'mains', online: false }, 'down', 'mains absent'],
     ['power_supply', { kind: 'mains' }, 'unknown', 'it does not say'],
     ['power_supply', { kind: 'battery', status: 'discharging' }, 'degraded', 'on battery'],
