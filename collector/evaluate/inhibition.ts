@@ -39,6 +39,11 @@ const PARTS: ReadonlySet<string> = new Set([
   ...['test-call', 'registration-lost'],
 ])
 
+/** Of the drawing, or of wear: they do not say that a component fails now. */
+const NOT_OF_NOW: ReadonlySet<string> = new Set([
+  ...['design-change', 'design-drift', 'paper-redundancy', 'battery-old'],
+])
+
 /** A cause that is observed is told of within this: its alert has a hold of its own. */
 const TOLD_WITHIN_US = 60_000_000
 /** What was without power comes back on its own: so long after its cause is gone, and however long it takes to boot. */
@@ -223,6 +228,7 @@ export class Inhibition {
     if (!isOfPhones && !CONSEQUENCES.has(breach.rule)) return undefined
     const tellers = new Map<string, string>()
     for (const other of others) {
+      if (NOT_OF_NOW.has(other.rule)) continue
       // A notice wakes nobody: what would is not muted by it.
       if (other.severity === 'notice' && breach.severity !== 'notice') continue
       for (const id of this.#componentsOf(other)) tellers.set(id, other.object)

@@ -161,6 +161,23 @@ test('a call that comes up without sound is its own alert: the service is not do
   t.same(hq.told(), ['firing test-call'])
 })
 
+test('that a battery is old explains nothing that fails', async (t) => {
+  const quiet = { 'ups-no-output': 'off', 'ups-no-backup': 'off', 'power-event': 'off' }
+  const rules = {
+    ...quiet,
+    'service-down': 'off',
+    'component-down': 'off',
+    'test-unanswered': 'off',
+  }
+  const hq = site({ ...rules, 'battery-old': { severity: 'warning' } })
+  hq.ups('ups-1', { line: 'off', battery_age_days: 1800 })
+  hq.go(120)
+  t.same(hq.told(), ['firing battery-old'])
+  calls(hq, failing(1, 2), 'far')
+  hq.go(120)
+  t.same(hq.told(), ['firing battery-old', 'firing test-call'], 'nobody is told of the UPS')
+})
+
 test('a component that is watched by test calls is told once too', async (t) => {
   const hq = site()
   calls(hq, failing(1, 2), 'far')
