@@ -89,6 +89,7 @@ export class LiveModel {
   /** What was asked about last: what if is asked of the same. */
   #last: { readonly observations: Observations; readonly standing: Standing } | undefined
   readonly #known: (Known | undefined)[] = []
+  readonly #idsOfCodes = new WeakMap<Codes, readonly string[]>()
 
   constructor(model: Model, order: Order = 2) {
     this.model = model
@@ -143,7 +144,7 @@ export class LiveModel {
       this.model.services.map(({ id }, at) => {
         const { isDown, singles } = hoped.ofService(at)
         const atRisk = !isDown && feared.ofService(at).isDown
-        return [id, { up: !isDown, atRisk, singles: this.#ids(singles) }]
+        return [id, { up: !isDown, atRisk, singles: this.#idsOf(singles) }]
       }),
     )
   }
@@ -191,13 +192,22 @@ export class LiveModel {
       up: !isDown,
       atRisk: !isDown && isFeared,
       residual: sets,
-      singles: this.#ids(singles),
+      singles: this.#idsOf(singles),
       newSinglePoints: this.#ids(fresh),
       because: isDown ? explained.of(needs) : [],
       isTruncated,
     }
     if (isKept) this.#known[at] = { family, isFeared, now }
     return now
+  }
+
+  /** Families share their codes, and so do services their families. */
+  #idsOf(codes: Codes): readonly string[] {
+    const known = this.#idsOfCodes.get(codes)
+    if (known !== undefined) return known
+    const ids = Array.from(codes, (index) => this.model.components[index]?.component.id ?? '')
+    this.#idsOfCodes.set(codes, ids)
+    return ids
   }
 
   #ids(indices: Iterable<number>): readonly string[] {
