@@ -9,11 +9,24 @@ const MAX_HINTS = 20
 /** Services whose id or label says so are for emergencies, unless the file says otherwise. */
 const EMERGENCY = /(?:^|[^0-9])112(?:$|[^0-9])|emergency|alarm|noodnummer/i
 
-/** What a drawing in the file means, or what is wrong with it. */
-export function readDrawing(file: DrawingFile): {
+interface ReadDrawing {
   readonly model: Model | undefined
   readonly complaints: readonly Complaint[]
-} {
+}
+
+/** Who checks a file and who uses it ask the same of it. */
+const READ = new WeakMap<DrawingFile, ReadDrawing>()
+
+/** What a drawing in the file means, or what is wrong with it; worked out once for a file. */
+export function readDrawing(file: DrawingFile): ReadDrawing {
+  const known = READ.get(file)
+  if (known !== undefined) return known
+  const made = findDrawing(file)
+  READ.set(file, made)
+  return made
+}
+
+function findDrawing(file: DrawingFile): ReadDrawing {
   const ids = new Ids(file)
   const own = [
     ...groupComplaints(file, ids),
