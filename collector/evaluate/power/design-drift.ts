@@ -112,10 +112,15 @@ class DesignDrift implements Rule {
     if (chain.version === this.#version) return
     this.#version = chain.version
     const observations = chain.now?.observations
+    let well = 0
     for (const [id, { state, sinceUs }] of observations ?? []) {
-      if (state === 'up' || state === 'degraded') this.#alive.add(id)
-      else if (this.#alive.delete(id) && state === 'down') this.#die(id, Math.min(sinceUs, nowUs))
+      if (state === 'up' || state === 'degraded') {
+        this.#alive.add(id)
+        well++
+      } else if (this.#alive.delete(id) && state === 'down') this.#die(id, Math.min(sinceUs, nowUs))
     }
+    if (this.#alive.size === well) return
+    // Some are not observed any more.
     for (const id of this.#alive) if (observations?.has(id) !== true) this.#alive.delete(id)
   }
 
