@@ -7,7 +7,7 @@ import { batteries, strain } from './power-ups.ts'
 
 /** Rules about power and what hangs on it, by how their names begin. */
 const POWER_RULES =
-  '/^(ats|battery|component|design|emergency|pdu|poe|power|redundancy|service|site|ups)-/'
+  '/^(ats|battery|component|design|emergency|paper|pdu|poe|power|redundancy|service|site|ups)-/'
 
 /** The power board: what feeds the calls, and what one more failure would stop. */
 export function powerDashboard(): Dashboard {
